@@ -1,0 +1,1 @@
+//! The door: HTTP, the waiting room's gate, payment gateways. No domain decisions.

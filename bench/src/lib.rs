@@ -1,0 +1,1 @@
+//! The numbers: how they are taken and what they mean.

@@ -1,0 +1,1 @@
+//! Where things are: shard map, routing, the catalogue. Plans, never acts.

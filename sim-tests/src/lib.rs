@@ -1,0 +1,1 @@
+//! The proof: seeds, faults, histories, verdicts.
