@@ -1,0 +1,72 @@
+//! openraft's generics, spelled out once. Nothing else of this crate names a type parameter of
+//! openraft, and nothing outside this crate names openraft at all (ADR 0003).
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::machine::Stamp;
+use crate::runtime::UsherRuntime;
+
+openraft::declare_raft_types!(
+    /// What we replicate and what we replicate it with.
+    pub TypeConfig:
+        D = Batch,
+        R = Outcomes,
+        NodeId = u64,
+        Node = Peer,
+        LeaderId = openraft::impls::leader_id_std::LeaderId<Self::Term, Self::NodeId>,
+        AsyncRuntime = UsherRuntime,
+);
+
+/// What one log entry carries: commands that queued while the entry before was in flight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Time and chance, drawn once for the entry.
+    pub stamp: Stamp,
+    /// The commands, in the order in which they came.
+    pub commands: Vec<Bytes>,
+}
+
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} commands at {} ms",
+            self.commands.len(),
+            self.stamp.at_ms
+        )
+    }
+}
+
+/// One outcome a command of the entry, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Outcomes(pub Vec<Bytes>);
+
+/// A member of a group, as its membership names it: where to reach it.
+pub type Peer = openraft::impls::BasicNode;
+
+/// `(term, node, committed)`.
+pub type Vote = openraft::alias::VoteOf<TypeConfig>;
+/// `(term, index)`.
+pub type LogId = openraft::alias::LogIdOf<TypeConfig>;
+/// The term of an elected leader, as a log id carries it.
+pub type CommittedLeaderId = openraft::alias::CommittedLeaderIdOf<TypeConfig>;
+/// The candidate a vote is for.
+pub type LeaderId = openraft::alias::LeaderIdOf<TypeConfig>;
+/// A log entry.
+pub type Entry = openraft::alias::EntryOf<TypeConfig>;
+/// What a log entry carries.
+pub type Payload = openraft::alias::PayloadOf<TypeConfig>;
+/// Who votes and who listens.
+pub type Membership = openraft::Membership<u64, Peer>;
+/// A membership and the entry it stands in.
+pub type StoredMembership = openraft::alias::StoredMembershipOf<TypeConfig>;
+/// What a snapshot covers.
+pub type SnapshotMeta = openraft::alias::SnapshotMetaOf<TypeConfig>;
+/// A snapshot in hand: what it covers, and the machine's parts.
+pub type Snapshot = openraft::alias::SnapshotOf<TypeConfig, Vec<Bytes>>;
+/// The completion of a write to the log.
+pub type IoFlushed = openraft::storage::IOFlushed<TypeConfig>;
+/// Where a log begins and ends.
+pub type LogState = openraft::LogState<TypeConfig>;
