@@ -210,4 +210,6 @@ pub enum CloseReason {
     PaymentCancelled,
     /// A pin was refused: a leg's hold had ended.
     LegLost,
+    /// The provider would not take the money it had reserved; the sale was revoked.
+    CaptureRefused,
 }
