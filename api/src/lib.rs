@@ -1,1 +1,3 @@
 //! The door: HTTP, the waiting room's gate, payment gateways. No domain decisions.
+
+pub mod payments;

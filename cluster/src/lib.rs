@@ -1,1 +1,12 @@
-//! Where things are: shard map, routing, the catalogue. Plans, never acts.
+//! Where things are: which shard owns a section, which decides a buyer's orders, which keeps an
+//! event's waiting room, and the catalogue of events that the `system` group replicates.
+//!
+//! Pure: it decides and never does. No I/O, no clock, no chance.
+
+pub mod catalogue;
+pub mod names;
+pub mod placement;
+pub mod route;
+
+/// The Raft group of the catalogue. Groups from 1 on are ledgers' shards.
+pub const SYSTEM_GROUP: u32 = 0;
