@@ -37,7 +37,9 @@ impl EventRecord {
 
     /// A section's name; empty when there is no such section.
     pub fn section_name(&self, section: SectionNo) -> &str {
-        self.section_names.get(usize::from(section.0)).map_or("", String::as_str)
+        self.section_names
+            .get(usize::from(section.0))
+            .map_or("", String::as_str)
     }
 }
 
@@ -141,12 +143,16 @@ impl Catalogue {
         match command {
             CatalogueCommand::FixShards { shards } => self.fix_shards(*shards),
             CatalogueCommand::CreateEvent(record) => self.create(record),
-            CatalogueCommand::ChangeRules { event, expected, rules } => {
-                self.change(*event, *expected, rules)
-            }
-            CatalogueCommand::RecordInstalled { event, shard, version } => {
-                self.record_installed(*event, *shard, *version)
-            }
+            CatalogueCommand::ChangeRules {
+                event,
+                expected,
+                rules,
+            } => self.change(*event, *expected, rules),
+            CatalogueCommand::RecordInstalled {
+                event,
+                shard,
+                version,
+            } => self.record_installed(*event, *shard, *version),
         }
     }
 
@@ -167,7 +173,9 @@ impl Catalogue {
 
     /// What shards are known to have.
     pub fn installed(&self) -> impl Iterator<Item = (EventId, ShardId, u64)> {
-        self.installed.iter().map(|(&(event, shard), &version)| (event, shard, version))
+        self.installed
+            .iter()
+            .map(|(&(event, shard), &version)| (event, shard, version))
     }
 
     /// Events that shards still have to be told, at most `limit`.
@@ -177,7 +185,9 @@ impl Catalogue {
         };
         let missing = |record: &Arc<EventRecord>, shard: ShardId| {
             let key = (record.plan.event, shard);
-            self.installed.get(&key).is_none_or(|&version| version < record.plan.version)
+            self.installed
+                .get(&key)
+                .is_none_or(|&version| version < record.plan.version)
         };
         self.events
             .values()
@@ -194,7 +204,9 @@ impl Catalogue {
             return false;
         };
         router.shards().all(|shard| {
-            self.installed.get(&(event, shard)).is_some_and(|&at| at >= record.plan.version)
+            self.installed
+                .get(&(event, shard))
+                .is_some_and(|&at| at >= record.plan.version)
         })
     }
 
@@ -206,14 +218,19 @@ impl Catalogue {
     ) -> Self {
         Self {
             shards,
-            events: events.into_iter().map(|e| (e.plan.event, Arc::new(e))).collect(),
+            events: events
+                .into_iter()
+                .map(|e| (e.plan.event, Arc::new(e)))
+                .collect(),
             installed: installed.into_iter().map(|(e, s, v)| ((e, s), v)).collect(),
         }
     }
 
     fn fix_shards(&mut self, shards: u16) -> CatalogueOutcome {
         if self.shards != 0 && self.shards != shards {
-            return Err(CatalogueRejection::ShardsAreFixed { shards: self.shards });
+            return Err(CatalogueRejection::ShardsAreFixed {
+                shards: self.shards,
+            });
         }
         Router::new(shards).ok_or(CatalogueRejection::NoShards)?;
         self.shards = shards;
@@ -229,7 +246,9 @@ impl Catalogue {
                 && known.section_names == record.section_names
                 && known.plan.sections == record.plan.sections;
             return if same {
-                Ok(CatalogueReceipt::EventAt { version: known.plan.version })
+                Ok(CatalogueReceipt::EventAt {
+                    version: known.plan.version,
+                })
             } else {
                 Err(CatalogueRejection::EventExistsWithDifferentContent)
             };
@@ -241,7 +260,9 @@ impl Catalogue {
         let mut names: Vec<&str> = record.section_names.iter().map(String::as_str).collect();
         names.sort_unstable();
         names.dedup();
-        let shards_known = sections.iter().all(|s| (1..=router.count()).contains(&s.shard.0));
+        let shards_known = sections
+            .iter()
+            .all(|s| (1..=router.count()).contains(&s.shard.0));
         let sound = !sections.is_empty()
             && sections.len() <= SECTIONS_PER_EVENT_MAX
             && names.len() == sections.len()
@@ -250,12 +271,18 @@ impl Catalogue {
         if !sound {
             return Err(CatalogueRejection::EventInvalid);
         }
-        self.events.insert(record.plan.event, Arc::new(record.clone()));
-        Ok(CatalogueReceipt::EventAt { version: record.plan.version })
+        self.events
+            .insert(record.plan.event, Arc::new(record.clone()));
+        Ok(CatalogueReceipt::EventAt {
+            version: record.plan.version,
+        })
     }
 
     fn change(&mut self, event: EventId, expected: u64, rules: &EventRules) -> CatalogueOutcome {
-        let record = self.events.get_mut(&event).ok_or(CatalogueRejection::EventUnknown)?;
+        let record = self
+            .events
+            .get_mut(&event)
+            .ok_or(CatalogueRejection::EventUnknown)?;
         let version = record.plan.version;
         if version == expected + 1 && record.plan.rules == *rules {
             return Ok(CatalogueReceipt::EventAt { version });
@@ -266,10 +293,17 @@ impl Catalogue {
         let record = Arc::make_mut(record);
         record.plan.rules = rules.clone();
         record.plan.version += 1;
-        Ok(CatalogueReceipt::EventAt { version: record.plan.version })
+        Ok(CatalogueReceipt::EventAt {
+            version: record.plan.version,
+        })
     }
 
-    fn record_installed(&mut self, event: EventId, shard: ShardId, version: u64) -> CatalogueOutcome {
+    fn record_installed(
+        &mut self,
+        event: EventId,
+        shard: ShardId,
+        version: u64,
+    ) -> CatalogueOutcome {
         if !self.events.contains_key(&event) {
             return Err(CatalogueRejection::EventUnknown);
         }

@@ -4,6 +4,7 @@
 //! Pure: it decides and never does. No I/O, no clock, no chance.
 
 pub mod catalogue;
+pub mod codec;
 pub mod names;
 pub mod placement;
 pub mod route;

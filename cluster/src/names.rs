@@ -49,7 +49,17 @@ mod tests {
 
     #[test]
     fn other_spellings_and_seats_outside_are_refused() {
-        for id in ["", "A", "A-1", "-1-1", "A-01-1", "A-1-+1", "A-0-1", "A-1-", "A-1-99999999"] {
+        for id in [
+            "",
+            "A",
+            "A-1",
+            "-1-1",
+            "A-01-1",
+            "A-1-+1",
+            "A-0-1",
+            "A-1-",
+            "A-1-99999999",
+        ] {
             let seat = parse_seat_id(id).and_then(|(_, row, number)| seat_no(9, 9, row, number));
             assert_eq!(seat, None, "{id}");
         }

@@ -38,7 +38,10 @@ mod tests {
             counts[usize::from(shard.0) - 1] += 1;
         }
         assert_eq!(counts.iter().sum::<i32>(), 70);
-        assert!(counts.iter().all(|&count| count == 8 || count == 9), "{counts:?}");
+        assert!(
+            counts.iter().all(|&count| count == 8 || count == 9),
+            "{counts:?}"
+        );
     }
 
     #[test]
@@ -46,6 +49,10 @@ mod tests {
         let router = Router::new(2).expect("2 shards");
         let shards = spread_sections(router, &[10, 20_000, 10, 10], 0);
         let huge = shards[1];
-        assert!([shards[0], shards[2], shards[3]].iter().all(|&shard| shard != huge));
+        assert!(
+            [shards[0], shards[2], shards[3]]
+                .iter()
+                .all(|&shard| shard != huge)
+        );
     }
 }

@@ -72,7 +72,10 @@ mod tests {
             assert_eq!(home, router.home(EventId(7), BuyerId(buyer)));
             counts[usize::from(home.0) - 1] += 1;
         }
-        assert!(counts.iter().all(|&count| (800..1_200).contains(&count)), "{counts:?}");
+        assert!(
+            counts.iter().all(|&count| (800..1_200).contains(&count)),
+            "{counts:?}"
+        );
     }
 
     #[test]
@@ -81,7 +84,10 @@ mod tests {
         assert!(Router::new(0x0fff).is_some());
         assert!(Router::new(0x1000).is_none());
         let router = Router::new(2).expect("2 shards");
-        assert_eq!(router.order_home(OrderId::new(ShardId(2), 5)), Some(ShardId(2)));
+        assert_eq!(
+            router.order_home(OrderId::new(ShardId(2), 5)),
+            Some(ShardId(2))
+        );
         assert_eq!(router.order_home(OrderId::new(ShardId(3), 5)), None);
         assert_eq!(router.order_home(OrderId(0)), None);
     }
