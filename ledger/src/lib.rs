@@ -15,7 +15,10 @@
 //! | P7 limits a person | `buyers/` |
 //! | P8 same request, same answer | ids from the caller, `orders/` |
 
+pub mod clock;
 pub mod command;
+pub mod digest;
+pub mod due;
 pub mod event;
 pub mod ids;
 pub mod limits;
@@ -23,6 +26,10 @@ pub mod message;
 pub mod outcome;
 pub mod payment;
 pub mod seat_list;
+pub mod seats;
+pub mod slot_index;
+pub mod table;
+pub mod tickets;
 
 pub use command::{Command, Stamp};
 pub use ids::*;

@@ -1,0 +1,367 @@
+//! What a leg can do: hold, pin, unpin, extend, sell, release, expire (P1, P5).
+//!
+//! Each may be repeated and then changes nothing. A hold is live iff `now < until`.
+
+use std::hash::Hash;
+
+use super::best_available::best;
+use super::legs::{LegState, Record};
+use super::seat::{LegNo, SeatStatus};
+use super::{SeatTable, Show};
+use crate::command::{HoldLeg, Want};
+use crate::due::{Due, DueIndex};
+use crate::ids::*;
+use crate::limits::*;
+use crate::outcome::{HeldLeg, Places, Rejection};
+use crate::table::hash_of;
+use crate::tickets::{Ticket, TicketState, TicketTable, ticket_id};
+
+impl SeatTable {
+    /// Holds a leg's places, all or nothing, under a new generation.
+    ///
+    /// The same leg with the same content gets the same answer while it has its places. With
+    /// `expires_here` this shard's clock ends the hold; without, the order's own deadline must.
+    pub fn hold(
+        &mut self,
+        hold: &HoldLeg,
+        now: Timestamp,
+        due: &mut DueIndex,
+        expires_here: bool,
+    ) -> Result<HeldLeg, Rejection> {
+        let content = fingerprint(hold);
+        if let Some(no) = self.legs.find(hold.leg) {
+            return self.hold_again(no, content, now);
+        }
+        let show_at = *self
+            .show_of
+            .get(&hold.event)
+            .ok_or(Rejection::EventUnknown)?;
+        check_shape(&hold.want)?;
+        if now >= hold.until {
+            return Err(Rejection::HoldExpired);
+        }
+        if self.ended.contains(hold.leg) {
+            return Err(Rejection::LegOver);
+        }
+        let (section, places) = self.choose(&self.shows[show_at as usize], &hold.want)?;
+
+        self.generation.0 += 1;
+        let record = Record {
+            order: hold.leg.order,
+            buyer: hold.buyer,
+            generation: self.generation,
+            until: hold.until,
+            content,
+            section,
+            places,
+            leg: hold.leg.leg,
+            state: LegState::Held,
+            expires_here,
+        };
+        let no = self.legs.insert(record);
+        self.shift(
+            &record,
+            no,
+            SeatStatus::Available,
+            SeatStatus::Held,
+            now,
+            due,
+        );
+        if expires_here {
+            due.set(hold.until, Due::Leg(hold.leg));
+        }
+        Ok(self.view(&record).held())
+    }
+
+    /// Makes a live hold of this generation immune to the clock: a payment starts.
+    pub fn pin(
+        &mut self,
+        leg: LegKey,
+        generation: Generation,
+        now: Timestamp,
+        due: &mut DueIndex,
+    ) -> Result<(), Rejection> {
+        let no = self.legs.find(leg).ok_or(Rejection::LegUnknown)?;
+        let record = *self.legs.get(no);
+        if record.generation != generation {
+            return Err(Rejection::LegOver);
+        }
+        match record.state {
+            LegState::Pinned | LegState::Sold => Ok(()),
+            LegState::Held if now >= record.until => Err(Rejection::HoldExpired),
+            LegState::Held => {
+                due.clear(record.until, Due::Leg(leg));
+                self.legs.get_mut(no).state = LegState::Pinned;
+                self.shift(&record, no, SeatStatus::Held, SeatStatus::Pinned, now, due);
+                Ok(())
+            }
+        }
+    }
+
+    /// The payment failed: the pin is a hold again, until this deadline.
+    pub fn unpin(&mut self, leg: LegKey, until: Timestamp, now: Timestamp, due: &mut DueIndex) {
+        let Some(no) = self.legs.find(leg) else {
+            return;
+        };
+        let record = *self.legs.get(no);
+        if record.state != LegState::Pinned {
+            return;
+        }
+        let changed = self.legs.get_mut(no);
+        changed.state = LegState::Held;
+        changed.until = until;
+        self.shift(&record, no, SeatStatus::Pinned, SeatStatus::Held, now, due);
+        if record.expires_here {
+            due.set(until, Due::Leg(leg));
+        }
+    }
+
+    /// An outage is given back: the hold ends later. Never earlier than it was.
+    pub fn extend(&mut self, leg: LegKey, until: Timestamp, due: &mut DueIndex) {
+        let Some(no) = self.legs.find(leg) else {
+            return;
+        };
+        let record = self.legs.get_mut(no);
+        if until <= record.until || record.state == LegState::Sold {
+            return;
+        }
+        let before = std::mem::replace(&mut record.until, until);
+        if record.expires_here && record.state == LegState::Held {
+            due.clear(before, Due::Leg(leg));
+            due.set(until, Due::Leg(leg));
+        }
+    }
+
+    /// Sells a pinned leg and issues its tickets. A leg that is not pinned is refused: only the
+    /// order's commit point may cause a sale, and it stands behind a pin.
+    pub fn sell(
+        &mut self,
+        leg: LegKey,
+        now: Timestamp,
+        tickets: &mut TicketTable,
+        due: &mut DueIndex,
+    ) -> Result<Vec<TicketId>, Rejection> {
+        let no = self.legs.find(leg).ok_or(Rejection::LegUnknown)?;
+        let record = *self.legs.get(no);
+        match record.state {
+            LegState::Held => return Err(Rejection::LegUnknown),
+            LegState::Pinned => {
+                self.legs.get_mut(no).state = LegState::Sold;
+                self.shift(&record, no, SeatStatus::Pinned, SeatStatus::Sold, now, due);
+                self.issue(&record, tickets);
+            }
+            LegState::Sold => {}
+        }
+        Ok(self.ticket_ids(&record).collect())
+    }
+
+    /// The order is over: its places are free again, sold ones too (a refund; their tickets
+    /// become void), and nothing is held for this leg ever again. Whether any place was freed.
+    pub fn release(
+        &mut self,
+        leg: LegKey,
+        now: Timestamp,
+        tickets: &mut TicketTable,
+        due: &mut DueIndex,
+    ) -> bool {
+        let Some(no) = self.legs.find(leg) else {
+            let latest = now
+                .plus_ms(self.hold_ms_longest)
+                .plus_ms(ENDED_LEG_MARGIN_MS);
+            self.ended.remember(leg, latest, now);
+            return false;
+        };
+        let record = self.free(no, now, due);
+        if record.state == LegState::Sold {
+            self.ticket_ids(&record)
+                .for_each(|ticket| tickets.void(ticket));
+        }
+        let latest = record.until.max(now).plus_ms(ENDED_LEG_MARGIN_MS);
+        self.ended.remember(leg, latest, now);
+        true
+    }
+
+    /// Gives unsold places back and remembers nothing of the leg: for an order that this shard
+    /// decides alone, whose own record says that it is over. Whether any place was freed.
+    pub fn undo(&mut self, leg: LegKey, now: Timestamp, due: &mut DueIndex) -> bool {
+        match self.legs.find(leg) {
+            Some(no) if self.legs.get(no).state != LegState::Sold => {
+                self.free(no, now, due);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// `Due::Leg` has come: frees the places of a hold that has ended. Whether it had.
+    pub fn expire(&mut self, leg: LegKey, now: Timestamp, due: &mut DueIndex) -> bool {
+        let Some(no) = self.legs.find(leg) else {
+            return false;
+        };
+        let record = self.legs.get(no);
+        if record.state != LegState::Held || !record.expires_here || now < record.until {
+            return false;
+        }
+        self.free(no, now, due);
+        true
+    }
+
+    fn hold_again(&self, no: LegNo, content: u32, now: Timestamp) -> Result<HeldLeg, Rejection> {
+        let record = self.legs.get(no);
+        if record.content != content {
+            return Err(Rejection::OrderExistsWithDifferentContent);
+        }
+        if record.state == LegState::Held && now >= record.until {
+            return Err(Rejection::HoldExpired);
+        }
+        Ok(self.view(record).held())
+    }
+
+    /// The section and places that serve `want`.
+    fn choose(&self, show: &Show, want: &Want) -> Result<(u32, Places), Rejection> {
+        let find = |section: SectionNo| {
+            let at = show
+                .section(section)
+                .ok_or(Rejection::SectionUnknown { section })?;
+            Ok((at, &self.sections[at as usize]))
+        };
+        match want {
+            Want::Seats { section, seats } => {
+                let (at, section) = find(*section)?;
+                section.check_seats(seats)?;
+                Ok((at, Places::Seats(*seats)))
+            }
+            Want::Standing {
+                section: number,
+                count,
+            } => {
+                let (at, section) = find(*number)?;
+                if section.seated().is_some() {
+                    let seat = SeatNo::default();
+                    return Err(Rejection::SeatUnknown {
+                        section: *number,
+                        seat,
+                    });
+                }
+                let left = section.counts().available;
+                if left < u32::from(*count) {
+                    return Err(Rejection::NotEnoughSeats { left });
+                }
+                Ok((at, Places::Standing(*count)))
+            }
+            Want::Best {
+                sections,
+                count,
+                accessible,
+            } => {
+                sections
+                    .iter()
+                    .try_for_each(|section| find(*section).map(|_| ()))?;
+                let candidates = sections.iter().filter_map(|section| find(*section).ok());
+                best(candidates, *count, *accessible)
+            }
+        }
+    }
+
+    /// Moves a leg's places and tells the waiting room's watch.
+    fn shift(
+        &mut self,
+        record: &Record,
+        no: LegNo,
+        from: SeatStatus,
+        to: SeatStatus,
+        now: Timestamp,
+        due: &mut DueIndex,
+    ) {
+        let section = &mut self.sections[record.section as usize];
+        section.shift(&record.places, no, from, to);
+        let event = section.key().event;
+        let show = self
+            .show_of
+            .get(&event)
+            .expect("a section's event is known");
+        let show = &mut self.shows[*show as usize];
+        show.counts
+            .shift(u32::from(record.places.count()), from, to);
+        show.stock.changed(event, now, due);
+    }
+
+    /// Takes a leg out and makes its places available.
+    fn free(&mut self, no: LegNo, now: Timestamp, due: &mut DueIndex) -> Record {
+        let record = self.legs.remove(no);
+        let from = match record.state {
+            LegState::Held => SeatStatus::Held,
+            LegState::Pinned => SeatStatus::Pinned,
+            LegState::Sold => SeatStatus::Sold,
+        };
+        if record.expires_here && record.state == LegState::Held {
+            due.clear(record.until, Due::Leg(record.key()));
+        }
+        self.shift(&record, no, from, SeatStatus::Available, now, due);
+        record
+    }
+
+    fn issue(&self, record: &Record, tickets: &mut TicketTable) {
+        let section = self.sections[record.section as usize].key();
+        for (ordinal, id) in self.ticket_ids(record).enumerate() {
+            let seat = match &record.places {
+                Places::Seats(seats) => seats.as_slice().get(ordinal).copied(),
+                Places::Standing(_) => None,
+            };
+            tickets.insert(Ticket {
+                id,
+                order: record.order,
+                leg: record.leg,
+                ordinal: ordinal as u8,
+                buyer: record.buyer,
+                section,
+                seat,
+                state: TicketState::Valid,
+            });
+        }
+    }
+
+    fn ticket_ids(&self, record: &Record) -> impl Iterator<Item = TicketId> + use<> {
+        let event = self.sections[record.section as usize].key().event;
+        let shard = self.show(event).expect("a section's event is known").shard;
+        let (key, count) = (record.key(), record.places.count() as u8);
+        (0..count).map(move |ordinal| ticket_id(shard, key, ordinal))
+    }
+}
+
+/// Whether a wish makes sense at all, whatever is free.
+fn check_shape(want: &Want) -> Result<(), Rejection> {
+    let valid = match want {
+        Want::Seats { seats, .. } => !seats.as_slice().is_empty(),
+        Want::Standing { count, .. } => (1..=SEATS_PER_ORDER_MAX).contains(&u16::from(*count)),
+        Want::Best {
+            sections, count, ..
+        } => {
+            (1..=SEATS_PER_LEG_MAX).contains(&usize::from(*count))
+                && (1..=SECTIONS_PER_EVENT_MAX).contains(&sections.len())
+        }
+    };
+    if valid {
+        Ok(())
+    } else {
+        Err(Rejection::OrderInvalid)
+    }
+}
+
+/// 32 bits that tell a repeated `HoldLeg` from another with the same key. Whoever makes two that
+/// collide is answered with what they hold already; nothing moves. The deadline is left out: an
+/// extension changes it.
+fn fingerprint(hold: &HoldLeg) -> u32 {
+    fn of(hold: &HoldLeg, want: impl Hash) -> u32 {
+        (hash_of(&(hold.event, hold.buyer, want)) >> 32) as u32
+    }
+    match &hold.want {
+        Want::Seats { section, seats } => of(hold, (1u8, section, seats.as_slice())),
+        Want::Standing { section, count } => of(hold, (2u8, section, count)),
+        Want::Best {
+            sections,
+            count,
+            accessible,
+        } => of(hold, (3u8, sections.as_slice(), count, accessible)),
+    }
+}
