@@ -14,5 +14,6 @@
 pub mod machine;
 pub mod platform;
 pub mod runtime;
+pub mod storage;
 pub mod types;
 pub mod watch;

@@ -1,0 +1,65 @@
+//! What a group replicates: a machine that turns stamped commands into outcomes.
+//!
+//! The contract is determinism: the same entries give the same outcomes and the same digest on
+//! every replica and through a snapshot at any point. A machine never reads a clock, draws
+//! chance, or iterates in hash order; the leader puts all of that into the [`Stamp`].
+
+use bytes::Bytes;
+
+/// Time and chance of one log entry, drawn by the leader that proposed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Milliseconds since the Unix epoch, by the proposing leader's (bounded) clock.
+    pub at_ms: u64,
+    /// 32 unpredictable bytes. One draw a log entry; a machine derives what each command needs.
+    pub draw: [u8; 32],
+}
+
+/// One committed entry, as a machine sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Position in the group's log; grows by one an entry (some are consensus' own).
+    pub index: u64,
+    /// Term of the leader that proposed it.
+    pub term: u64,
+    /// Time and chance.
+    pub stamp: Stamp,
+    /// The batch, in order.
+    pub commands: &'a [Bytes],
+}
+
+/// A deterministic state machine in bytes. One value lives in each replica of a group.
+pub trait Machine: Send + 'static {
+    /// Applies an entry; returns one outcome a command, in order. Must not fail: a command that
+    /// cannot be decoded or is refused has an outcome that says so.
+    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes>;
+
+    /// When the next thing is due (milliseconds since the epoch), if anything is. The leader
+    /// proposes [`Machine::tick`] once its clock has reached it.
+    fn next_due_ms(&self) -> Option<u64>;
+
+    /// The command that sweeps due things.
+    fn tick(&self) -> Bytes;
+
+    /// The command a new leader proposes before any other of its term.
+    fn elected(&self) -> Option<Bytes>;
+
+    /// A stable hash of the whole state, to compare replicas at equal index.
+    fn digest(&self) -> [u8; 32];
+
+    /// The whole state as parts of bounded size, in an order [`Machine::restore`] understands.
+    fn save(&self) -> Vec<Bytes>;
+
+    /// Replaces the state by a saved one. On error the state is unusable and the node must stop.
+    fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError>;
+}
+
+/// A snapshot that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("snapshot part {part}: {reason}")]
+pub struct RestoreError {
+    /// Number of the part, from 0.
+    pub part: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}

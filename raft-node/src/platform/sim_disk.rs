@@ -1,0 +1,569 @@
+//! A disk in memory that forgets what was not synced, as POSIX allows and power cuts do.
+//!
+//! Each file has two halves: what readers see (the page cache) and what is durable, with the
+//! ordered operations between them; so has the directory. [`SimDisk::crash`] decides, from the
+//! seed, which of the operations in between survive and how the last one tears.
+//!
+//! A node works on a [`SimDisk::mount`]; after a crash its mount, its open files and its lock are
+//! dead, so that a task that outlived its node cannot write into the next one's data.
+//!
+//! One thing it does not do: lose a metadata operation and keep a later one. File systems with a
+//! journal do not either.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use super::Disk;
+use super::disk::File;
+
+/// A disk writes this many bytes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// What a crash leaves of the operations no sync covered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrashMode {
+    /// Nothing: power was cut before the cache was written back.
+    LoseUnsynced,
+    /// A prefix, the operation after it torn at some byte.
+    KeepPrefix,
+    /// Any subset, in units of sectors: the cache was written back in any order.
+    KeepSubset,
+    /// Everything: the process died, the machine did not.
+    KeepAll,
+}
+
+/// The disk. Clones are the same disk.
+#[derive(Clone)]
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+}
+
+type Inode = Arc<Mutex<Contents>>;
+
+struct State {
+    /// Number of crashes; a mount or a file of an earlier epoch is dead.
+    epoch: u64,
+    locked: bool,
+    chance: Chance,
+    names: BTreeMap<String, Inode>,
+    durable_names: BTreeMap<String, Inode>,
+    unsynced_names: Vec<NameOp>,
+    fail_next_sync: bool,
+    quota_bytes: Option<u64>,
+    syncs: u64,
+}
+
+#[derive(Default)]
+struct Contents {
+    cached: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<FileOp>,
+}
+
+#[derive(Clone)]
+enum FileOp {
+    Write { offset: usize, bytes: Bytes },
+    SetLen(usize),
+}
+
+/// One atomic change of the name space: one name away, one name there, or both.
+#[derive(Clone)]
+struct NameOp {
+    gone: Option<String>,
+    there: Option<(String, Inode)>,
+}
+
+impl SimDisk {
+    /// An empty disk. Equal seeds crash equally.
+    pub fn new(seed: u64) -> Self {
+        let state = State {
+            epoch: 0,
+            locked: false,
+            chance: Chance(seed),
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            unsynced_names: Vec::new(),
+            fail_next_sync: false,
+            quota_bytes: None,
+            syncs: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    /// The disk as a node sees it, until the next crash.
+    pub fn mount(&self) -> Arc<dyn Disk> {
+        let epoch = self.state().epoch;
+        Arc::new(Mount {
+            disk: self.clone(),
+            epoch,
+        })
+    }
+
+    /// The node stops here, and of what it did not sync only some is left.
+    pub fn crash(&self, mode: CrashMode) {
+        let mut state = self.state();
+        let state = &mut *state;
+        state.epoch += 1;
+        state.locked = false;
+        state.fail_next_sync = false;
+        let kept = match mode {
+            CrashMode::LoseUnsynced => 0,
+            CrashMode::KeepAll => state.unsynced_names.len(),
+            CrashMode::KeepPrefix | CrashMode::KeepSubset => {
+                state.chance.below(state.unsynced_names.len() + 1)
+            }
+        };
+        for op in state.unsynced_names.drain(..).take(kept) {
+            op.apply(&mut state.durable_names);
+        }
+        state.names = state.durable_names.clone();
+        for inode in state.names.values() {
+            contents(inode).crash(mode, &mut state.chance);
+        }
+    }
+
+    /// Another disk with the same contents, as if everything had been synced.
+    pub fn fork(&self, seed: u64) -> Self {
+        let fork = Self::new(seed);
+        for (path, inode) in &self.state().names {
+            fork.put(path, &contents(inode).cached);
+        }
+        fork
+    }
+
+    /// The next sync of a file fails, and the pages it should have written are never written:
+    /// later syncs succeed and say nothing about them.
+    pub fn fail_next_sync(&self) {
+        self.state().fail_next_sync = true;
+    }
+
+    /// Files together may have this many bytes from now on.
+    pub fn set_quota(&self, bytes: Option<u64>) {
+        self.state().quota_bytes = bytes;
+    }
+
+    /// Flips one bit of a file, durably. Panics when there is no such byte.
+    pub fn flip_bit(&self, path: &str, offset: usize, bit: u8) {
+        let inode = self
+            .state()
+            .names
+            .get(path)
+            .cloned()
+            .expect("the caller names an existing file");
+        let mut contents = contents(&inode);
+        contents.cached[offset] ^= 1 << bit;
+        if let Some(byte) = contents.durable.get_mut(offset) {
+            *byte ^= 1 << bit;
+        }
+    }
+
+    /// Puts a file there, durably, from outside of any node.
+    pub fn put(&self, path: &str, bytes: &[u8]) {
+        let inode = Contents {
+            cached: bytes.to_vec(),
+            durable: bytes.to_vec(),
+            unsynced: Vec::new(),
+        };
+        let inode = Arc::new(Mutex::new(inode));
+        let mut state = self.state();
+        state.names.insert(path.to_owned(), inode.clone());
+        state.durable_names.insert(path.to_owned(), inode);
+    }
+
+    /// Takes a file away, durably, from outside of any node.
+    pub fn take(&self, path: &str) {
+        let mut state = self.state();
+        state.names.remove(path);
+        state.durable_names.remove(path);
+    }
+
+    /// A file as readers see it.
+    pub fn read(&self, path: &str) -> Option<Vec<u8>> {
+        let inode = self.state().names.get(path).cloned()?;
+        let cached = contents(&inode).cached.clone();
+        Some(cached)
+    }
+
+    /// All paths, sorted.
+    pub fn paths(&self) -> Vec<String> {
+        self.state().names.keys().cloned().collect()
+    }
+
+    /// Times a file was synced.
+    pub fn syncs(&self) -> u64 {
+        self.state().syncs
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .expect("no code panics while it holds the disk")
+    }
+}
+
+fn contents(inode: &Inode) -> MutexGuard<'_, Contents> {
+    inode
+        .lock()
+        .expect("only a bad offset in a test panics while it holds a file")
+}
+
+impl State {
+    fn change(&mut self, op: NameOp) {
+        op.apply(&mut self.names);
+        self.unsynced_names.push(op);
+    }
+
+    fn sync_names(&mut self, dir: &str) {
+        let (synced, rest): (Vec<NameOp>, _) = self
+            .unsynced_names
+            .drain(..)
+            .partition(|op| op.touches(dir));
+        self.unsynced_names = rest;
+        for op in synced {
+            op.apply(&mut self.durable_names);
+        }
+    }
+
+    fn allows(&self, growth: usize) -> io::Result<()> {
+        let Some(quota) = self.quota_bytes else {
+            return Ok(());
+        };
+        let used: u64 = self
+            .names
+            .values()
+            .map(|inode| contents(inode).cached.len() as u64)
+            .sum();
+        if used + growth as u64 > quota {
+            Err(io::ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl NameOp {
+    fn apply(&self, names: &mut BTreeMap<String, Inode>) {
+        if let Some(gone) = &self.gone {
+            names.remove(gone);
+        }
+        if let Some((path, inode)) = &self.there {
+            names.insert(path.clone(), inode.clone());
+        }
+    }
+
+    fn touches(&self, dir: &str) -> bool {
+        let inside = |path: &String| directory(path) == dir;
+        self.gone.as_ref().is_some_and(inside)
+            || self.there.as_ref().is_some_and(|(path, _)| inside(path))
+    }
+}
+
+impl Contents {
+    fn perform(&mut self, op: FileOp) {
+        op.apply(&mut self.cached);
+        self.unsynced.push(op);
+    }
+
+    fn sync(&mut self) {
+        for op in self.unsynced.drain(..) {
+            op.apply(&mut self.durable);
+        }
+    }
+
+    fn crash(&mut self, mode: CrashMode, chance: &mut Chance) {
+        let ops = std::mem::take(&mut self.unsynced);
+        match mode {
+            CrashMode::LoseUnsynced => {}
+            CrashMode::KeepAll => ops.iter().for_each(|op| op.apply(&mut self.durable)),
+            CrashMode::KeepPrefix => {
+                let kept = chance.below(ops.len() + 1);
+                ops[..kept]
+                    .iter()
+                    .for_each(|op| op.apply(&mut self.durable));
+                if let Some(FileOp::Write { offset, bytes }) = ops.get(kept) {
+                    let bytes = bytes.slice(..chance.below(bytes.len() + 1));
+                    FileOp::Write {
+                        offset: *offset,
+                        bytes,
+                    }
+                    .apply(&mut self.durable);
+                }
+            }
+            CrashMode::KeepSubset => {
+                for op in ops {
+                    for piece in op.sectors() {
+                        if chance.below(2) == 0 {
+                            piece.apply(&mut self.durable);
+                        }
+                    }
+                }
+            }
+        }
+        self.cached.clone_from(&self.durable);
+    }
+}
+
+impl FileOp {
+    fn apply(&self, file: &mut Vec<u8>) {
+        match self {
+            Self::Write { offset, bytes } => {
+                let end = offset + bytes.len();
+                if file.len() < end {
+                    file.resize(end, 0);
+                }
+                file[*offset..end].copy_from_slice(bytes);
+            }
+            Self::SetLen(len) => file.resize(*len, 0),
+        }
+    }
+
+    /// The parts of which each may survive without the others.
+    fn sectors(&self) -> Vec<Self> {
+        let Self::Write { offset, bytes } = self else {
+            return vec![self.clone()];
+        };
+        let mut pieces = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let end = (at + SECTOR_BYTES - (offset + at) % SECTOR_BYTES).min(bytes.len());
+            pieces.push(Self::Write {
+                offset: offset + at,
+                bytes: bytes.slice(at..end),
+            });
+            at = end;
+        }
+        pieces
+    }
+}
+
+fn directory(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// A small generator (SplitMix64, Steele et al., OOPSLA'14): all a disk needs of chance.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        usize::try_from(z % bound as u64).expect("smaller than a usize")
+    }
+}
+
+struct Mount {
+    disk: SimDisk,
+    epoch: u64,
+}
+
+impl Mount {
+    fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
+        alive(&self.disk, self.epoch)
+    }
+
+    fn open_now(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
+        let mut state = self.alive()?;
+        let inode = match state.names.get(path) {
+            Some(inode) => inode.clone(),
+            None if create => {
+                let inode = Inode::default();
+                state.change(NameOp {
+                    gone: None,
+                    there: Some((path.to_owned(), inode.clone())),
+                });
+                inode
+            }
+            None => return Err(io::ErrorKind::NotFound.into()),
+        };
+        Ok(Arc::new(OpenFile {
+            disk: self.disk.clone(),
+            epoch: self.epoch,
+            inode,
+        }))
+    }
+
+    fn list_now(&self, dir: &str) -> io::Result<Vec<String>> {
+        let state = self.alive()?;
+        let inside = state.names.keys().filter(|path| directory(path) == dir);
+        Ok(inside
+            .map(|path| path.rsplit('/').next().unwrap_or(path).to_owned())
+            .collect())
+    }
+
+    fn rename_now(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.alive()?;
+        let inode = state
+            .names
+            .get(from)
+            .cloned()
+            .ok_or(io::ErrorKind::NotFound)?;
+        state.change(NameOp {
+            gone: Some(from.to_owned()),
+            there: Some((to.to_owned(), inode)),
+        });
+        Ok(())
+    }
+
+    fn remove_now(&self, path: &str) -> io::Result<()> {
+        let mut state = self.alive()?;
+        if !state.names.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        state.change(NameOp {
+            gone: Some(path.to_owned()),
+            there: None,
+        });
+        Ok(())
+    }
+
+    fn lock_now(&self) -> io::Result<Box<dyn Send + Sync>> {
+        let mut state = self.alive()?;
+        if state.locked {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                "the disk is in use by a node that has not crashed",
+            ));
+        }
+        state.locked = true;
+        Ok(Box::new(Lock {
+            disk: self.disk.clone(),
+            epoch: self.epoch,
+        }))
+    }
+}
+
+fn alive(disk: &SimDisk, epoch: u64) -> io::Result<MutexGuard<'_, State>> {
+    let state = disk.state();
+    if state.epoch == epoch {
+        Ok(state)
+    } else {
+        Err(io::Error::other("the node has crashed"))
+    }
+}
+
+impl Disk for Mount {
+    fn open<'a>(&'a self, path: &'a str, create: bool) -> BoxFuture<'a, io::Result<Arc<dyn File>>> {
+        Box::pin(async move { self.open_now(path, create) })
+    }
+
+    fn list<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, io::Result<Vec<String>>> {
+        Box::pin(async move { self.list_now(dir) })
+    }
+
+    fn rename<'a>(&'a self, from: &'a str, to: &'a str) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move { self.rename_now(from, to) })
+    }
+
+    fn remove<'a>(&'a self, path: &'a str) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move { self.remove_now(path) })
+    }
+
+    fn sync_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            self.alive()?.sync_names(dir);
+            Ok(())
+        })
+    }
+
+    fn lock<'a>(&'a self) -> BoxFuture<'a, io::Result<Box<dyn Send + Sync>>> {
+        Box::pin(async move { self.lock_now() })
+    }
+}
+
+struct Lock {
+    disk: SimDisk,
+    epoch: u64,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // After a crash the lock is the next node's.
+        if let Ok(mut state) = alive(&self.disk, self.epoch) {
+            state.locked = false;
+        }
+    }
+}
+
+struct OpenFile {
+    disk: SimDisk,
+    epoch: u64,
+    inode: Inode,
+}
+
+impl OpenFile {
+    fn perform(&self, op: FileOp) -> io::Result<()> {
+        let state = alive(&self.disk, self.epoch)?;
+        let end = match &op {
+            FileOp::Write { offset, bytes } => offset + bytes.len(),
+            FileOp::SetLen(len) => *len,
+        };
+        let growth = end.saturating_sub(contents(&self.inode).cached.len());
+        if growth > 0 {
+            state.allows(growth)?;
+        }
+        contents(&self.inode).perform(op);
+        Ok(())
+    }
+
+    fn sync_now(&self) -> io::Result<()> {
+        let mut state = alive(&self.disk, self.epoch)?;
+        state.syncs += 1;
+        if std::mem::take(&mut state.fail_next_sync) {
+            contents(&self.inode).unsynced.clear();
+            return Err(io::Error::other("input/output error (injected)"));
+        }
+        contents(&self.inode).sync();
+        Ok(())
+    }
+
+    fn read_now(&self, offset: u64, count: usize) -> io::Result<Bytes> {
+        let _alive = alive(&self.disk, self.epoch)?;
+        let contents = contents(&self.inode);
+        let start = to_usize(offset)?.min(contents.cached.len());
+        let end = start.saturating_add(count).min(contents.cached.len());
+        Ok(Bytes::copy_from_slice(&contents.cached[start..end]))
+    }
+}
+
+fn to_usize(offset: u64) -> io::Result<usize> {
+    usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
+
+impl File for OpenFile {
+    fn len<'a>(&'a self) -> BoxFuture<'a, io::Result<u64>> {
+        Box::pin(async move {
+            let _alive = alive(&self.disk, self.epoch)?;
+            Ok(contents(&self.inode).cached.len() as u64)
+        })
+    }
+
+    fn read_at<'a>(&'a self, offset: u64, count: usize) -> BoxFuture<'a, io::Result<Bytes>> {
+        Box::pin(async move { self.read_now(offset, count) })
+    }
+
+    fn write_at<'a>(&'a self, offset: u64, bytes: Bytes) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move {
+            self.perform(FileOp::Write {
+                offset: to_usize(offset)?,
+                bytes,
+            })
+        })
+    }
+
+    fn set_len<'a>(&'a self, len: u64) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move { self.perform(FileOp::SetLen(to_usize(len)?)) })
+    }
+
+    fn sync<'a>(&'a self) -> BoxFuture<'a, io::Result<()>> {
+        Box::pin(async move { self.sync_now() })
+    }
+}

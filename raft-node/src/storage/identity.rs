@@ -1,0 +1,93 @@
+//! Whose data directory this is: a small file beside the log, and the same words in every segment.
+//!
+//! Starting a node on the directory of another one would let one log speak with two voices.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use super::error::StorageError;
+use super::file::{read_whole, write_atomically};
+use crate::platform::Disk;
+
+/// The file.
+pub(crate) const PATH: &str = "identity";
+
+// Persisted.
+const MAGIC: &[u8; 8] = b"USHERDIR";
+const VERSION: u32 = 1;
+const BYTES: usize = 8 + 4 + 16 + 8 + 4;
+
+/// A node of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) cluster: u128,
+    pub(crate) node: u64,
+}
+
+impl Identity {
+    /// Refuses a file at `path` that names somebody else.
+    pub(crate) fn expect(self, found: Self, path: &str) -> Result<(), StorageError> {
+        if self == found {
+            return Ok(());
+        }
+        Err(StorageError::ForeignDirectory {
+            path: path.to_owned(),
+            found_cluster: found.cluster,
+            found_node: found.node,
+            expected_cluster: self.cluster,
+            expected_node: self.node,
+        })
+    }
+
+    /// Reads the identity file, if there is one.
+    pub(crate) async fn read(disk: &dyn Disk) -> Result<Option<Self>, StorageError> {
+        match read_whole(disk, PATH).await? {
+            Some(bytes) => decode(bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes the identity file, durably.
+    pub(crate) async fn write(self, disk: &dyn Disk) -> Result<(), StorageError> {
+        let mut out = BytesMut::with_capacity(BYTES);
+        out.put_slice(MAGIC);
+        out.put_u32_le(VERSION);
+        out.put_u128_le(self.cluster);
+        out.put_u64_le(self.node);
+        let sum = crc32fast::hash(&out);
+        out.put_u32_le(sum);
+        write_atomically(disk, "", PATH, vec![out.freeze()]).await
+    }
+}
+
+fn decode(mut bytes: Bytes) -> Result<Identity, StorageError> {
+    let damaged = |reason: &str| StorageError::Damaged {
+        path: PATH.to_owned(),
+        offset: 0,
+        group: None,
+        reason: reason.to_owned(),
+    };
+    if bytes.len() < 12 || &bytes[..8] != MAGIC {
+        return Err(damaged("it does not begin as an identity file does"));
+    }
+    let whole = bytes.clone();
+    bytes.advance(8);
+    let version = bytes.get_u32_le();
+    if version > VERSION {
+        return Err(StorageError::UnsupportedVersion {
+            path: PATH.to_owned(),
+            found: version,
+            supported: VERSION,
+        });
+    }
+    if whole.len() != BYTES {
+        return Err(damaged("its length is wrong"));
+    }
+    let identity = Identity {
+        cluster: bytes.get_u128_le(),
+        node: bytes.get_u64_le(),
+    };
+    if crc32fast::hash(&whole[..BYTES - 4]) != bytes.get_u32_le() {
+        return Err(damaged("its checksum does not match"));
+    }
+    Ok(identity)
+}

@@ -1,0 +1,180 @@
+//! What a node keeps: one log for all its groups, and each group's newest snapshot.
+//!
+//! ```text
+//!  <data directory>/identity        whose it is
+//!                  /wal/*.seg       the log: votes and entries of all groups   (see wal)
+//!                  /snapshots/*     one file a group                           (see snapshots)
+//! ```
+//! Protects P3: nothing is acknowledged before it is durable, and a directory that cannot be
+//! trusted is refused with what, where and how to recover; never a silent start from nothing.
+
+pub(crate) mod codec;
+pub mod error;
+mod file;
+mod group_log;
+mod identity;
+pub mod log_store;
+pub mod snapshots;
+mod wal;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+pub use self::error::StorageError;
+use self::identity::Identity;
+pub use self::log_store::LogStore;
+pub use self::snapshots::SnapshotStore;
+pub use self::wal::WalCounters;
+use self::wal::recover::{Recovered, recover};
+use self::wal::{Wal, locked};
+use crate::platform::Platform;
+use crate::types::SnapshotMeta;
+
+/// How a node keeps its data.
+#[derive(Clone, Debug)]
+pub struct StorageOptions {
+    /// Size of a log segment. Default 16 MiB: large enough that beginning one is rare, small
+    /// enough that recovery reads little in vain. A multiple of 4096.
+    pub segment_bytes: usize,
+    /// Number of segments from which on the few living entries of the oldest one are written
+    /// again, so that an idle group does not hold it back. Default 16.
+    pub segments_before_rewrite: usize,
+}
+
+impl Default for StorageOptions {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 16 << 20,
+            segments_before_rewrite: 16,
+        }
+    }
+}
+
+impl StorageOptions {
+    fn check(&self) -> Result<(), StorageError> {
+        let bad = |option, reason| Err(StorageError::BadOption { option, reason });
+        if self.segment_bytes == 0 || !self.segment_bytes.is_multiple_of(4096) {
+            return bad("segment_bytes", "must be a positive multiple of 4096");
+        }
+        if self.segment_bytes > 1 << 30 {
+            return bad("segment_bytes", "must be at most 1 GiB");
+        }
+        if self.segments_before_rewrite < 2 {
+            return bad("segments_before_rewrite", "must be at least 2");
+        }
+        Ok(())
+    }
+}
+
+/// An open data directory.
+pub struct Storage {
+    platform: Platform,
+    identity: Identity,
+    wal: Wal,
+    /// One a group, so that all views of a group agree on what is newest.
+    snapshots: Mutex<BTreeMap<u32, SnapshotStore>>,
+}
+
+impl Storage {
+    /// Takes the directory, checks that it is this node's, recovers the log and checks every
+    /// snapshot. Refuses what it cannot trust.
+    pub async fn open(
+        platform: Platform,
+        cluster_id: u128,
+        node_id: u64,
+        options: StorageOptions,
+    ) -> Result<Self, StorageError> {
+        options.check()?;
+        let identity = Identity {
+            cluster: cluster_id,
+            node: node_id,
+        };
+        let disk = &*platform.disk;
+        let lock = disk
+            .lock()
+            .await
+            .map_err(|source| StorageError::InUse { source })?;
+        let written = Identity::read(disk).await?;
+        if let Some(found) = written {
+            identity.expect(found, identity::PATH)?;
+        }
+        let recovered = recover(disk, identity).await?;
+        let newest = snapshots::scan(disk, identity).await?;
+        if recovered.segments.is_empty() {
+            // The identity is written after the first segment, so either one shows a lost log.
+            let trace = written
+                .map(|_| identity::PATH)
+                .or_else(|| newest.first().map(|_| snapshots::DIRECTORY));
+            if let Some(found) = trace {
+                return Err(StorageError::MissingLog {
+                    found: found.to_owned(),
+                });
+            }
+        }
+        require_snapshots(&recovered, &newest)?;
+        let wal = Wal::start(&platform, identity, &options, recovered, lock).await?;
+        if written.is_none() {
+            identity.write(disk).await?;
+        }
+        let snapshots = newest
+            .into_iter()
+            .map(|(group, meta)| {
+                (
+                    group,
+                    SnapshotStore::new(&platform, identity, group, Some(meta)),
+                )
+            })
+            .collect();
+        Ok(Self {
+            snapshots: Mutex::new(snapshots),
+            platform,
+            identity,
+            wal,
+        })
+    }
+
+    /// The log and the snapshots of one group; empty ones when it has none yet.
+    pub fn group(&self, group: u32) -> (LogStore, SnapshotStore) {
+        let snapshots = locked(&self.snapshots)
+            .entry(group)
+            .or_insert_with(|| SnapshotStore::new(&self.platform, self.identity, group, None))
+            .clone();
+        (LogStore::new(self.wal.group(group)), snapshots)
+    }
+
+    /// What the log has written since it was opened.
+    pub fn counters(&self) -> Arc<WalCounters> {
+        self.wal.counters()
+    }
+
+    /// Writes what is queued, stops the writer and gives the directory free. Without it the same
+    /// happens once the last [`LogStore`] is dropped, but nobody can wait for it.
+    pub async fn close(self) {
+        self.wal.close().await;
+    }
+}
+
+/// A log that begins behind entry N needs a snapshot up to N or later.
+fn require_snapshots(
+    recovered: &Recovered,
+    newest: &[(u32, SnapshotMeta)],
+) -> Result<(), StorageError> {
+    for (group, log) in &recovered.groups {
+        let Some(purged) = log.purged else { continue };
+        let meta = newest
+            .iter()
+            .find(|(of, _)| of == group)
+            .map(|(_, meta)| meta);
+        let found = meta
+            .and_then(|meta| meta.last_log_id)
+            .map(|last| last.index);
+        if found.is_none_or(|found| found < purged.index) {
+            return Err(StorageError::MissingSnapshot {
+                group: *group,
+                needed: purged.index,
+                found,
+            });
+        }
+    }
+    Ok(())
+}

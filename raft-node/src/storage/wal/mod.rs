@@ -1,0 +1,302 @@
+//! The write-ahead log: one sequence of segments for all groups of a node, so that one `fsync`
+//! makes votes and entries of many groups durable at once (P3).
+//!
+//! ```text
+//!  GroupWal (one a group) ─┐  memory: readable at once
+//!  GroupWal ───────────────┼─► queue ─► Writer: everything queued ─► one write, one sync ─► all callbacks
+//!  GroupWal ───────────────┘
+//!
+//!  wal/…04.seg  sealed      wal/…05.seg  open            wal/…01.spare  to be used again
+//!  ├ header ┼ a checkpoint a group ┼ records …
+//! ```
+//!
+//! Invariants: nothing is acknowledged before a sync that covers it; votes and entries become
+//! durable in the order in which they were given; after a failed write or sync nothing is ever
+//! acknowledged again (the kernel may have dropped the pages, and a second `fsync` would lie).
+//!
+//! Reads never touch the disk: entries from the purge point on are held in memory.
+
+pub(crate) mod record;
+pub(crate) mod recover;
+pub(crate) mod segment;
+pub(crate) mod writer;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use futures::channel::{mpsc, oneshot};
+
+use self::record::{EntryId, Record, Vote};
+use self::recover::Recovered;
+use self::writer::{Request, Writer};
+use super::StorageOptions;
+use super::error::StorageError;
+use super::group_log::GroupLog;
+use super::identity::Identity;
+use crate::platform::Platform;
+
+/// Called once, when what it belongs to is durable or never will be.
+pub(crate) type Completion = Box<dyn FnOnce(io::Result<()>) + Send>;
+
+/// What the log has done since it was opened.
+#[derive(Debug, Default)]
+pub struct WalCounters {
+    syncs: AtomicU64,
+    records: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl WalCounters {
+    /// Times a segment was made durable.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Records written, of all kinds.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of records written.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// An entry in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct MemoryEntry {
+    pub(crate) term: u64,
+    pub(crate) payload: Bytes,
+}
+
+/// One group's log in memory. It may run ahead of the disk, never behind it.
+pub(crate) type SharedLog = Arc<Mutex<GroupLog<MemoryEntry>>>;
+/// All groups' logs in memory.
+pub(crate) type SharedLogs = Arc<Mutex<BTreeMap<u32, SharedLog>>>;
+
+/// Locks; a poisoned lock means another thread panicked in the middle of a change, and a replica
+/// that may be half-changed must stop.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no code panics while it holds a log")
+}
+
+/// The open log of a node.
+pub(crate) struct Wal {
+    requests: mpsc::UnboundedSender<Request>,
+    logs: SharedLogs,
+    counters: Arc<WalCounters>,
+}
+
+impl Wal {
+    /// Goes on where `recovered` ends. `lock` is held until the writer has finished.
+    pub(crate) async fn start(
+        platform: &Platform,
+        identity: Identity,
+        options: &StorageOptions,
+        recovered: Recovered,
+        lock: Box<dyn Send + Sync>,
+    ) -> Result<Self, StorageError> {
+        let logs: BTreeMap<u32, SharedLog> = recovered
+            .groups
+            .iter()
+            .map(|(group, log)| {
+                let log = log.map(|found| MemoryEntry {
+                    term: found.term,
+                    payload: found.payload.clone(),
+                });
+                (*group, Arc::new(Mutex::new(log)))
+            })
+            .collect();
+        let logs = Arc::new(Mutex::new(logs));
+        let counters = Arc::new(WalCounters::default());
+        let writer = Writer::start(
+            platform.disk.clone(),
+            identity,
+            options,
+            recovered,
+            logs.clone(),
+            counters.clone(),
+        )
+        .await?;
+        let (requests, queue) = mpsc::unbounded();
+        platform
+            .spawner
+            .spawn_io("wal", Box::pin(writer.run(queue, lock)));
+        Ok(Self {
+            requests,
+            logs,
+            counters,
+        })
+    }
+
+    /// The log of one group; an empty one when it has none yet.
+    pub(crate) fn group(&self, group: u32) -> GroupWal {
+        let log = locked(&self.logs).entry(group).or_default().clone();
+        GroupWal {
+            group,
+            log,
+            requests: self.requests.clone(),
+        }
+    }
+
+    /// What was written so far.
+    pub(crate) fn counters(&self) -> Arc<WalCounters> {
+        self.counters.clone()
+    }
+
+    /// Writes what is queued, stops the writer and gives the directory free.
+    pub(crate) async fn close(self) {
+        let (done, stopped) = oneshot::channel();
+        if self.requests.unbounded_send(Request::Stop(done)).is_ok() {
+            // An error means that the writer is gone already.
+            let _gone = stopped.await;
+        }
+    }
+}
+
+/// One group's view of the log.
+#[derive(Clone)]
+pub(crate) struct GroupWal {
+    group: u32,
+    log: SharedLog,
+    requests: mpsc::UnboundedSender<Request>,
+}
+
+impl GroupWal {
+    /// The durable vote.
+    pub(crate) fn vote(&self) -> Option<Vote> {
+        locked(&self.log).vote
+    }
+
+    /// Purge point and last entry.
+    pub(crate) fn bounds(&self) -> (Option<EntryId>, Option<EntryId>) {
+        let log = locked(&self.log);
+        (log.purged, log.last)
+    }
+
+    /// How far the group was known to have committed.
+    pub(crate) fn committed(&self) -> Option<EntryId> {
+        locked(&self.log).committed
+    }
+
+    /// The entries of `range` that the log holds, up to `bytes_max` (but at least one).
+    pub(crate) fn read(
+        &self,
+        range: impl RangeBounds<u64>,
+        bytes_max: usize,
+    ) -> Vec<(EntryId, Bytes)> {
+        let log = locked(&self.log);
+        let from = match range.start_bound() {
+            Bound::Included(index) => *index,
+            Bound::Excluded(index) => index.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let to = match range.end_bound() {
+            Bound::Included(index) => index.saturating_add(1),
+            Bound::Excluded(index) => *index,
+            Bound::Unbounded => u64::MAX,
+        };
+        let mut bytes = 0;
+        let mut read = Vec::new();
+        for index in from.max(log.first())..to.min(log.end()) {
+            let Some(entry) = log.get(index) else { break };
+            bytes += entry.payload.len();
+            if bytes > bytes_max && !read.is_empty() {
+                break;
+            }
+            read.push((
+                EntryId {
+                    term: entry.term,
+                    index,
+                },
+                entry.payload.clone(),
+            ));
+        }
+        read
+    }
+
+    /// Makes a vote durable.
+    pub(crate) async fn save_vote(&self, vote: Vote) -> io::Result<()> {
+        let (done, saved) = oneshot::channel();
+        let done: Completion = Box::new(move |result| {
+            // Nobody waits any more: the caller was dropped, and with it the promise to act on.
+            let _dropped = done.send(result);
+        });
+        self.send(vec![Record::Vote(vote)], true, Some(done));
+        saved.await.unwrap_or_else(|_| Err(closed()))?;
+        locked(&self.log).vote = Some(vote);
+        Ok(())
+    }
+
+    /// Appends entries: readable on return, durable when `done` is called.
+    pub(crate) fn append(
+        &self,
+        entries: Vec<(EntryId, Bytes)>,
+        done: Completion,
+    ) -> io::Result<()> {
+        let mut log = locked(&self.log);
+        let mut records = Vec::with_capacity(entries.len());
+        for (id, payload) in entries {
+            log.append(
+                id,
+                MemoryEntry {
+                    term: id.term,
+                    payload: payload.clone(),
+                },
+            )
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+            records.push(Record::Entry { id, payload });
+        }
+        // Sent under the lock: the queue has the order the memory has.
+        self.send(records, true, Some(done));
+        Ok(())
+    }
+
+    /// Cuts off everything behind `after`; durable before any later append is.
+    pub(crate) fn truncate_after(&self, after: Option<EntryId>) {
+        let mut log = locked(&self.log);
+        if !log.truncate_after(after).is_empty() {
+            self.send(vec![Record::Truncate(after)], false, None);
+        }
+    }
+
+    /// Forgets everything up to `upto`, which a durable snapshot covers.
+    pub(crate) fn purge(&self, upto: EntryId) {
+        let mut log = locked(&self.log);
+        log.purge(upto);
+        self.send(vec![Record::Purge(upto)], false, None);
+    }
+
+    /// Notes how far the group has committed; written with what comes next, never synced by itself.
+    pub(crate) fn save_committed(&self, committed: Option<EntryId>) {
+        let mut log = locked(&self.log);
+        log.committed = committed;
+        self.send(vec![Record::Committed(committed)], false, None);
+    }
+
+    fn send(&self, records: Vec<Record>, durable: bool, done: Option<Completion>) {
+        let request = Request::Write {
+            group: self.group,
+            records,
+            durable,
+            done,
+        };
+        if let Err(refused) = self.requests.unbounded_send(request)
+            && let Request::Write {
+                done: Some(done), ..
+            } = refused.into_inner()
+        {
+            done(Err(closed()));
+        }
+    }
+}
+
+/// What is answered once the log is closed.
+pub(crate) fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the log is closed")
+}
