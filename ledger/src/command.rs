@@ -9,7 +9,7 @@ use crate::seat_list::SeatList;
 
 /// Time and chance of a log entry, drawn by the leader that proposed it. Commands of one entry
 /// share it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// The leader's clock.
     pub at: Timestamp,
@@ -21,7 +21,7 @@ pub struct Stamp {
 ///
 /// Every command may be repeated: the same content gets the same receipt, other content under
 /// the same id is rejected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Makes an event known to this shard. From the system group.
     InstallEvent(Box<EventPlan>),
@@ -110,7 +110,7 @@ pub enum Command {
 }
 
 /// See [`Command::OpenOrder`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OpenOrder {
     /// Chosen by the caller; its home is this shard.
     pub order: OrderId,
@@ -125,7 +125,7 @@ pub struct OpenOrder {
 }
 
 /// The right to reserve, got when a place came up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pass {
     /// Index in the waiting room.
     pub index: u64,
@@ -134,7 +134,7 @@ pub struct Pass {
 }
 
 /// What an order wants of one shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LegWant {
     /// The shard that owns the section(s).
     pub shard: ShardId,
@@ -143,7 +143,7 @@ pub struct LegWant {
 }
 
 /// Which seats.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Want {
     /// Exactly these seats of a numbered section.
     Seats {
@@ -181,7 +181,7 @@ impl Want {
 }
 
 /// See [`Command::HoldLeg`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HoldLeg {
     /// The order and which leg of it. The order's home is in its id.
     pub leg: LegKey,
@@ -196,7 +196,7 @@ pub struct HoldLeg {
 }
 
 /// Why an unpaid order ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
     /// A leg could not be held.
     Refused,

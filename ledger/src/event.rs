@@ -4,7 +4,7 @@ use crate::ids::{EventId, SeatNo, SectionNo, ShardId, Timestamp};
 
 /// An event's rules, the same in every shard. A higher `version` replaces a lower one; sections
 /// never change once installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventPlan {
     /// The show.
     pub event: EventId,
@@ -17,7 +17,7 @@ pub struct EventPlan {
 }
 
 /// Rules of a sale.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventRules {
     /// Whether it sells.
     pub sale: Sale,
@@ -38,7 +38,7 @@ pub struct EventRules {
 }
 
 /// Whether an event sells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sale {
     /// From `opens_at` on.
     Scheduled,
@@ -51,7 +51,7 @@ pub enum Sale {
 }
 
 /// Rules of a waiting room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueRules {
     /// People admitted a minute; 0 admits nobody.
     pub admit_per_minute: u32,
@@ -63,7 +63,7 @@ pub struct QueueRules {
 }
 
 /// One section.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SectionPlan {
     /// The shard that owns its seats, for ever.
     pub shard: ShardId,
@@ -76,7 +76,7 @@ pub struct SectionPlan {
 }
 
 /// How a section's places are arranged.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Numbered seats, row by row.
     Seated {

@@ -15,16 +15,23 @@
 //! | P7 limits a person | `buyers/` |
 //! | P8 same request, same answer | ids from the caller, `orders/` |
 
+pub mod buyers;
 pub mod clock;
 pub mod command;
 pub mod digest;
 pub mod due;
 pub mod event;
+pub mod events;
 pub mod ids;
+pub mod invariants;
+pub mod ledger;
 pub mod limits;
 pub mod message;
+pub mod messages;
+pub mod orders;
 pub mod outcome;
 pub mod payment;
+pub mod payments;
 pub mod seat_list;
 pub mod seats;
 pub mod slot_index;
@@ -33,4 +40,5 @@ pub mod tickets;
 
 pub use command::{Command, Stamp};
 pub use ids::*;
+pub use ledger::Ledger;
 pub use outcome::{Outcome, Receipt, Rejection};

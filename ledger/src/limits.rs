@@ -60,8 +60,6 @@ pub const OUTAGE_MS: u64 = 2_000;
 pub const EXTENSION_MS_MAX: u64 = 600_000;
 /// How long a pass is good for once its place was reached.
 pub const PASS_MS: u64 = 30 * 60_000;
-/// How often a shard tells an event's waiting room of its stock, at most.
-pub const STOCK_TOLD_MS: u64 = 1_000;
 /// How often an open room's cursor moves.
 pub const ADMISSION_STEP_MS: u64 = 250;
 /// A room hears of a section's stock at most this often from one shard.

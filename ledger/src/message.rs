@@ -6,7 +6,7 @@ use crate::ids::*;
 use crate::outcome::{HeldLeg, Rejection};
 
 /// A message from one shard to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// Home to leg: hold these seats (the courier's repeat of the door's command).
     Hold(Box<HoldLeg>),

@@ -9,7 +9,7 @@ use crate::seat_list::SeatList;
 pub type Outcome = Result<Receipt, Rejection>;
 
 /// What one leg holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HeldLeg {
     /// Which leg of the order.
     pub leg: u8,
@@ -24,7 +24,7 @@ pub struct HeldLeg {
 }
 
 /// Places of one section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Places {
     /// Numbered seats.
     Seats(SeatList),
@@ -43,7 +43,7 @@ impl Places {
 }
 
 /// Where an order stands, in a word. `Order::state` has the details.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrderPhase {
     /// Its legs are being held.
     Opening,
@@ -66,7 +66,7 @@ pub enum OrderPhase {
 }
 
 /// What a command did. Past tense.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Receipt {
     /// The event (this version or a newer one) is known here.
     EventInstalled,
@@ -119,7 +119,7 @@ pub enum Receipt {
 
 /// Why nothing was changed. A fact; in the order they are checked; numbered for ever by
 /// [`Rejection::number`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Rejection {
     /// The bytes are no command this release knows.
     #[error("the command could not be understood")]

@@ -16,7 +16,7 @@ pub enum PaymentStep {
 }
 
 /// What the provider said of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PaymentResult {
     /// It is done; the provider's reference.
     Done {
@@ -34,7 +34,7 @@ pub enum PaymentResult {
 
 /// A call somebody must make until its outcome is recorded. Kept in the state; a new leader
 /// reads it and remembers nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PaymentDue {
     /// The order.
     pub order: OrderId,

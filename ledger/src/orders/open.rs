@@ -1,0 +1,135 @@
+//! An order is opened at its home: the pass spent, the allowance taken, the legs recorded; and
+//! held in the same entry when home owns every leg.
+
+use super::want::check_order;
+use super::{Order, OrderState};
+use crate::buyers::BuyerKey;
+use crate::command::{HoldLeg, OpenOrder};
+use crate::ids::*;
+use crate::ledger::Ledger;
+use crate::limits::OUTBOX_MAX;
+use crate::outcome::{Outcome, Receipt, Rejection};
+
+impl Ledger {
+    pub(crate) fn open_order(&mut self, open: &OpenOrder, now: Timestamp) -> Outcome {
+        if let Some(answer) = self.opened_before(open) {
+            return answer;
+        }
+        let plan = &self
+            .events
+            .get(&open.event)
+            .ok_or(Rejection::EventUnknown)?
+            .plan;
+        plan.selling(now)?;
+        if open
+            .legs
+            .iter()
+            .any(|leg| leg.shard != self.shard && self.outboxes.len(leg.shard) >= OUTBOX_MAX)
+        {
+            return Err(Rejection::Overloaded);
+        }
+        if open.order.home() != self.shard {
+            return Err(Rejection::WrongShard);
+        }
+        let places = check_order(plan, open)?;
+        let key = BuyerKey {
+            event: open.event,
+            buyer: open.buyer,
+        };
+        let pass = if plan.rules.queue.is_some() {
+            Some(self.buyers.check_pass(key, open.pass, now)?)
+        } else {
+            None
+        };
+        self.buyers
+            .check_allowance(key, places, plan.rules.buyer_seats_max)?;
+
+        let until = now.plus_ms(plan.rules.hold_ms);
+        let mut order = Box::new(Order::open(open, now, until));
+        let local = order.is_local();
+        if local {
+            self.hold_in_place(&mut order, now)?;
+            order.state = OrderState::Held;
+        }
+        self.buyers.take(key, places, pass);
+        if let Some(at) = order.deadline() {
+            self.due.set(at, crate::due::Due::Order(order.id));
+        }
+        let receipt = order.receipt();
+        self.orders.insert(order.id, order);
+        Ok(receipt)
+    }
+
+    /// The answer to a repeated request: of the order's present, whatever the sale's state is by
+    /// now.
+    fn opened_before(&self, open: &OpenOrder) -> Option<Outcome> {
+        if let Some(order) = self.orders.get(&open.order) {
+            return Some(if order.same_content(open) {
+                Ok(order.receipt())
+            } else {
+                Err(Rejection::OrderExistsWithDifferentContent)
+            });
+        }
+        let closed = self.closed.get(open.order)?;
+        Some(Err(if closed.same_content(open) {
+            Rejection::OrderOver { why: closed.why }
+        } else {
+            Rejection::OrderExistsWithDifferentContent
+        }))
+    }
+
+    /// Holds every leg here and now, or none: a refusal undoes the legs before it, so that
+    /// nothing at all has changed.
+    fn hold_in_place(&mut self, order: &mut Order, now: Timestamp) -> Result<(), Rejection> {
+        for leg in 0..order.legs.len() {
+            let hold = HoldLeg {
+                leg: order.leg_key(leg),
+                event: order.event,
+                buyer: order.buyer,
+                want: order.legs[leg].want.clone(),
+                until: order.until,
+            };
+            match self.seats.hold(&hold, now, &mut self.due, false) {
+                Ok(held) => order.legs[leg].held = Some(held),
+                Err(why) => {
+                    for taken in 0..leg {
+                        self.seats.undo(order.leg_key(taken), now, &mut self.due);
+                    }
+                    return Err(why);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds one leg for an order that may live anywhere.
+    pub(crate) fn hold_leg(&mut self, hold: &HoldLeg, now: Timestamp) -> Outcome {
+        let home = hold.leg.order.home();
+        let plan = &self
+            .events
+            .get(&hold.event)
+            .ok_or(Rejection::EventUnknown)?
+            .plan;
+        super::want::check_leg(plan, self.shard, &hold.want)?;
+        if home == self.shard {
+            self.wanted_at_home(hold.leg)?;
+        }
+        let mut hold = hold.clone();
+        hold.until = self.leg_until(hold.leg, hold.until);
+        let held = self
+            .seats
+            .hold(&hold, now, &mut self.due, home != self.shard)?;
+        Ok(Receipt::LegHeld(held))
+    }
+
+    /// A leg of our own order is held only while that order stands: its deadline is the order's,
+    /// and no other clock would end it.
+    fn wanted_at_home(&self, leg: LegKey) -> Result<(), Rejection> {
+        match self.orders.get(&leg.order) {
+            // Held before: the same answer again.
+            Some(_) if self.seats.leg(leg).is_some() => Ok(()),
+            Some(order) if order.is_hold() && usize::from(leg.leg) < order.legs.len() => Ok(()),
+            Some(_) | None => Err(Rejection::LegOver),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The commit point and what follows from it.
+
+use crate::ids::*;
+use crate::ledger::Ledger;
+use crate::message::Message;
+use crate::orders::OrderState;
+
+impl Ledger {
+    /// THE COMMIT POINT. One entry at home decides that the order is sold, all of it (P2).
+    ///
+    /// Before it: every leg is pinned, nothing is sold, the money is at most reserved.
+    /// After it: no leg can refuse to be sold, because only home unpins, and home never will. The
+    /// attempt's state, moved in the same entry, owes the capture (P4).
+    pub(crate) fn commit(&mut self, id: OrderId, now: Timestamp) {
+        let order = self
+            .orders
+            .get_mut(&id)
+            .expect("an order that is being paid is not over");
+        let captured = order.amount() == 0;
+        order.enter(OrderState::Committed { captured }, &mut self.due);
+        let local = order.is_local();
+        for number in 0..order.legs.len() {
+            let leg = order.leg_key(number);
+            if local {
+                order.legs[number].tickets = self
+                    .seats
+                    .sell(leg, now, &mut self.tickets, &mut self.due)
+                    .expect("a pinned leg can be sold: no clock ends a pin");
+            } else {
+                self.outboxes
+                    .send(order.legs[number].shard, Message::Sell { leg });
+            }
+        }
+        if local {
+            self.paid_when_complete(id);
+        }
+    }
+
+    /// A leg's shard has sold it and issued its tickets.
+    pub(crate) fn leg_sold(&mut self, leg: LegKey, tickets: &[TicketId]) {
+        let Some(order) = self.orders.get_mut(&leg.order) else {
+            return;
+        };
+        if !matches!(order.state, OrderState::Committed { .. }) {
+            return;
+        }
+        let Some(part) = order.legs.get_mut(usize::from(leg.leg)) else {
+            return;
+        };
+        part.tickets = tickets.to_vec();
+        self.paid_when_complete(leg.order);
+    }
+
+    /// The money was taken.
+    pub(super) fn captured(&mut self, id: OrderId) {
+        let Some(order) = self.orders.get_mut(&id) else {
+            return;
+        };
+        if matches!(order.state, OrderState::Committed { .. }) {
+            order.enter(OrderState::Committed { captured: true }, &mut self.due);
+            self.paid_when_complete(id);
+        }
+    }
+
+    fn paid_when_complete(&mut self, id: OrderId) {
+        let Some(order) = self.orders.get_mut(&id) else {
+            return;
+        };
+        let sold = order.legs.iter().all(|leg| !leg.tickets.is_empty());
+        if sold && order.state == (OrderState::Committed { captured: true }) {
+            order.enter(OrderState::Paid, &mut self.due);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A buyer wants to pay: every leg is pinned first, so that no clock can take a seat away while
+//! the money is on its way.
+
+use super::attempt::{Attempt, AttemptKey, AttemptState};
+use crate::command::CloseReason;
+use crate::ids::*;
+use crate::ledger::Ledger;
+use crate::limits::*;
+use crate::message::Message;
+use crate::orders::OrderState;
+use crate::outcome::{Outcome, Rejection};
+
+impl Ledger {
+    pub(crate) fn start_payment(
+        &mut self,
+        id: OrderId,
+        buyer: BuyerId,
+        method: &str,
+        now: Timestamp,
+    ) -> Outcome {
+        let Some(order) = self.orders.get_mut(&id) else {
+            let closed = self.closed.get(id).ok_or(Rejection::OrderUnknown)?;
+            let mine = closed.buyer == buyer;
+            return Err(if mine {
+                Rejection::OrderOver { why: closed.why }
+            } else {
+                Rejection::OrderNotOfBuyer
+            });
+        };
+        if order.buyer != buyer {
+            return Err(Rejection::OrderNotOfBuyer);
+        }
+        match order.state {
+            OrderState::Opening { .. } => return Err(Rejection::OrderNotHeldYet),
+            OrderState::Held => {}
+            _ => return self.payment_receipt(id),
+        }
+        if now >= order.until {
+            return Err(Rejection::HoldExpired);
+        }
+        if order.attempts >= PAYMENT_ATTEMPTS_MAX {
+            return Err(Rejection::PaymentAttemptsMax);
+        }
+        if method.len() > PAYMENT_METHOD_BYTES_MAX {
+            return Err(Rejection::TextTooLong);
+        }
+        order.method.clear();
+        order.method.push_str(method);
+        if order.is_local() {
+            self.pin_in_place(id, now);
+        } else {
+            order.enter(
+                OrderState::Pinning {
+                    deadline: now.plus_ms(PINNING_MS),
+                },
+                &mut self.due,
+            );
+            for number in 0..order.legs.len() {
+                let leg = order.leg_key(number);
+                let part = &mut order.legs[number];
+                let generation = part
+                    .held
+                    .as_ref()
+                    .expect("every leg of a held order holds")
+                    .generation;
+                part.pinned = false;
+                part.pins_unanswered = part.pins_unanswered.saturating_add(1);
+                self.outboxes
+                    .send(part.shard, Message::Pin { leg, generation });
+            }
+        }
+        self.payment_receipt(id)
+    }
+
+    fn pin_in_place(&mut self, id: OrderId, now: Timestamp) {
+        let order = self.orders.get(&id).expect("the caller has just seen it");
+        for (number, part) in order.legs.iter().enumerate() {
+            let generation = part
+                .held
+                .as_ref()
+                .expect("every leg of a held order holds")
+                .generation;
+            self.seats
+                .pin(order.leg_key(number), generation, now, &mut self.due)
+                .expect("a leg at home is held exactly as long as its order");
+        }
+        self.authorize(id, now);
+    }
+
+    /// Every leg is pinned: the money may be asked for.
+    fn authorize(&mut self, id: OrderId, now: Timestamp) {
+        let order = self
+            .orders
+            .get_mut(&id)
+            .expect("the caller has just seen it");
+        let amount = order.amount();
+        if amount == 0 {
+            // Nothing to charge, so nobody to ask.
+            self.commit(id, now);
+            return;
+        }
+        order.attempts += 1;
+        let key = AttemptKey {
+            order: id,
+            attempt: order.attempts,
+        };
+        let attempt = Attempt {
+            amount,
+            currency: self
+                .events
+                .get(&order.event)
+                .map_or(*b"XXX", |event| event.plan.rules.currency),
+            method: std::mem::take(&mut order.method),
+            reference: String::new(),
+            state: AttemptState::Authorizing,
+            unknown: false,
+            captured: false,
+            since: now,
+        };
+        order.enter(
+            OrderState::AuthPending {
+                deadline: now.plus_ms(PAYMENT_UNKNOWN_MS),
+            },
+            &mut self.due,
+        );
+        self.payments.insert(key, attempt);
+    }
+
+    /// A leg's shard has pinned it.
+    pub(crate) fn leg_pinned(&mut self, leg: LegKey, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(&leg.order) else {
+            return;
+        };
+        let Some(part) = order.legs.get_mut(usize::from(leg.leg)) else {
+            return;
+        };
+        part.pins_unanswered = part.pins_unanswered.saturating_sub(1);
+        if part.pins_unanswered > 0 || !matches!(order.state, OrderState::Pinning { .. }) {
+            return;
+        }
+        part.pinned = true;
+        if order.legs.iter().all(|part| part.pinned) {
+            self.authorize(leg.order, now);
+        }
+    }
+
+    /// A leg's hold is gone. The order cannot be whole any more, so it is nothing.
+    pub(crate) fn pin_refused(&mut self, leg: LegKey, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(&leg.order) else {
+            return;
+        };
+        let Some(part) = order.legs.get_mut(usize::from(leg.leg)) else {
+            return;
+        };
+        part.pins_unanswered = part.pins_unanswered.saturating_sub(1);
+        if matches!(order.state, OrderState::Pinning { .. } | OrderState::Held) {
+            self.end_order(leg.order, CloseReason::LegLost, now);
+        }
+    }
+
+    /// The payment came to nothing, the hold goes on for the rest of its time.
+    pub(crate) fn unpin_to_held(&mut self, id: OrderId, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(&id) else {
+            return;
+        };
+        debug_assert!(
+            now < order.until,
+            "an order past its deadline is closed, not held again"
+        );
+        let until = order.until;
+        order.enter(OrderState::Held, &mut self.due);
+        for number in 0..order.legs.len() {
+            let leg = order.leg_key(number);
+            if order.is_local() {
+                self.seats.unpin(leg, until, now, &mut self.due);
+            } else {
+                order.legs[number].pinned = false;
+                self.outboxes
+                    .send(order.legs[number].shard, Message::Unpin { leg, until });
+            }
+        }
+    }
+}

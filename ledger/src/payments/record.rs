@@ -1,0 +1,111 @@
+//! What the provider answered is written down; the order hears what it means.
+
+use super::attempt::{AttemptKey, AttemptState, News};
+use crate::command::CloseReason;
+use crate::ids::*;
+use crate::ledger::Ledger;
+use crate::limits::*;
+use crate::orders::OrderState;
+use crate::outcome::{Outcome, Rejection};
+use crate::payment::{PaymentDue, PaymentResult, PaymentStep};
+
+impl Ledger {
+    /// Calls to the payment provider that somebody must make, oldest first, at most `limit`.
+    pub fn payments_due(&self, limit: usize) -> Vec<PaymentDue> {
+        self.payments.due().take(limit).collect()
+    }
+
+    pub(crate) fn record_payment(
+        &mut self,
+        id: OrderId,
+        step: PaymentStep,
+        attempt: u8,
+        result: &PaymentResult,
+        now: Timestamp,
+    ) -> Outcome {
+        let key = AttemptKey { order: id, attempt };
+        if self.payments.get(key).is_none() {
+            self.payment_receipt(id)?;
+            return Err(Rejection::PaymentStale);
+        }
+        if let PaymentResult::Done { reference } = result
+            && reference.len() > PROVIDER_REF_BYTES_MAX
+        {
+            return Err(Rejection::TextTooLong);
+        }
+        let live = self
+            .orders
+            .get(&id)
+            .is_some_and(|order| order.attempts == attempt && order.awaits_payment());
+        let news = self
+            .payments
+            .change(key, |attempt| attempt.learn(step, result, live, now))
+            .flatten()
+            .ok_or(Rejection::PaymentStale)?;
+        self.hear(id, news, now);
+        let receipt = self.payment_receipt(id);
+        if receipt.is_err() {
+            // The order was forgotten; its money was not, until now.
+            self.payments.forget_settled(key);
+            return Ok(crate::outcome::Receipt::Payment {
+                phase: crate::outcome::OrderPhase::Closed(CloseReason::PaymentCancelled),
+            });
+        }
+        receipt
+    }
+
+    fn hear(&mut self, id: OrderId, news: News, now: Timestamp) {
+        match news {
+            News::Nothing => {}
+            News::Authorized => self.commit(id, now),
+            News::Declined => self.declined(id, now),
+            News::Unknown => self.in_doubt(id),
+            News::Cancelled => self.end_order(id, CloseReason::PaymentCancelled, now),
+            News::CancelRefused => {
+                let deadline = now.plus_ms(PAYMENT_UNKNOWN_MS);
+                if let Some(order) = self.orders.get_mut(&id) {
+                    order.enter(OrderState::AuthUnknown { deadline }, &mut self.due);
+                }
+            }
+            News::Captured => self.captured(id),
+            News::CaptureRefused => self.end_order(id, CloseReason::CaptureRefused, now),
+            News::Refunded => self.refunded(id),
+        }
+    }
+
+    /// The hold goes on, or ends when its time or its tries are over.
+    fn declined(&mut self, id: OrderId, now: Timestamp) {
+        let Some(order) = self.orders.get(&id) else {
+            return;
+        };
+        if now >= order.until || order.attempts >= PAYMENT_ATTEMPTS_MAX {
+            self.end_order(id, CloseReason::Declined, now);
+        } else {
+            self.unpin_to_held(id, now);
+        }
+    }
+
+    /// Unknown is not failed: the seats stay pinned, the deadline for finding out stays.
+    fn in_doubt(&mut self, id: OrderId) {
+        let Some(order) = self.orders.get_mut(&id) else {
+            return;
+        };
+        if let OrderState::AuthPending { deadline } = order.state {
+            order.enter(OrderState::AuthUnknown { deadline }, &mut self.due);
+        }
+    }
+
+    /// Nobody found out in time: undo it. The seats stay pinned until that is certain.
+    pub(crate) fn cancel_payment(&mut self, id: OrderId, now: Timestamp) {
+        let Some(order) = self.orders.get_mut(&id) else {
+            return;
+        };
+        order.enter(OrderState::Cancelling, &mut self.due);
+        let key = AttemptKey {
+            order: id,
+            attempt: order.attempts,
+        };
+        self.payments
+            .change(key, |attempt| attempt.enter(AttemptState::Cancelling, now));
+    }
+}

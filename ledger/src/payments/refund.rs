@@ -1,0 +1,54 @@
+//! A paid order's money goes back. Its seats are free from the entry that decides it.
+
+use super::attempt::{AttemptKey, AttemptState};
+use crate::buyers::BuyerKey;
+use crate::ids::*;
+use crate::ledger::Ledger;
+use crate::orders::OrderState;
+use crate::outcome::{Outcome, Rejection};
+
+impl Ledger {
+    pub(crate) fn start_refund(&mut self, id: OrderId, now: Timestamp) -> Outcome {
+        let Some(order) = self.orders.get_mut(&id) else {
+            let closed = self.closed.get(id).ok_or(Rejection::OrderUnknown)?;
+            return Err(Rejection::OrderOver { why: closed.why });
+        };
+        match order.state {
+            OrderState::Paid => {}
+            OrderState::Refunding | OrderState::Refunded => return self.payment_receipt(id),
+            _ => return Err(Rejection::RefundImpossible),
+        }
+        let free = order.amount() == 0;
+        let state = if free {
+            OrderState::Refunded
+        } else {
+            OrderState::Refunding
+        };
+        order.enter(state, &mut self.due);
+        let key = AttemptKey {
+            order: id,
+            attempt: order.attempts,
+        };
+        let buyer = BuyerKey {
+            event: order.event,
+            buyer: order.buyer,
+        };
+        let places = order.places();
+        self.payments
+            .change(key, |attempt| attempt.enter(AttemptState::Refunding, now));
+        self.buyers.give_back(buyer, places);
+        let order = self.orders.remove(&id).expect("it was there a moment ago");
+        self.release_legs(&order, now);
+        self.orders.insert(id, order);
+        self.payment_receipt(id)
+    }
+
+    /// The money is back.
+    pub(super) fn refunded(&mut self, id: OrderId) {
+        if let Some(order) = self.orders.get_mut(&id)
+            && order.state == OrderState::Refunding
+        {
+            order.enter(OrderState::Refunded, &mut self.due);
+        }
+    }
+}
