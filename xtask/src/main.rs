@@ -1,2 +1,37 @@
-//! The developers' commands.
-fn main() {}
+//! The developers' commands: `cargo xtask test | sim | bench`.
+
+mod bench;
+mod run;
+mod sim;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What every change must pass, and the tools to look closer.
+#[derive(Parser)]
+#[command(name = "xtask")]
+enum Command {
+    /// Formatting, clippy, unit and integration tests, the simulator over a few seeds.
+    Test(test::Args),
+    /// The simulator: one seed, many seeds, or proof that a seed is one run.
+    Sim(sim::Args),
+    /// Benchmarks: the ledger's, then reserving over HTTP against three nodes.
+    Bench,
+}
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Test(args) => test::run(&args),
+        Command::Sim(args) => sim::run(&args),
+        Command::Bench => bench::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("xtask: {failed}");
+            ExitCode::FAILURE
+        }
+    }
+}
