@@ -13,7 +13,7 @@ use crate::messages::{Inboxes, Outbox, Outboxes};
 use crate::orders::{ClosedOrder, ClosedOrders, Order};
 use crate::outcome::Outcome;
 use crate::payments::{Attempt, AttemptKey, Payments};
-use crate::seats::SeatTable;
+use crate::seats::{Counts, SeatTable};
 use crate::table::Table;
 use crate::tickets::TicketTable;
 
@@ -34,6 +34,29 @@ pub struct Ledger {
     pub(crate) due: DueIndex,
     /// Commands applied; says when to check invariants.
     pub(crate) applied: u64,
+}
+
+/// How many of each a shard keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Events known.
+    pub events: usize,
+    /// Legs that have places.
+    pub legs: usize,
+    /// Tickets, void ones included.
+    pub tickets: usize,
+    /// Orders that are not over.
+    pub orders: usize,
+    /// Orders that are over and remembered.
+    pub orders_closed: usize,
+    /// People at events.
+    pub buyers: usize,
+    /// Tries to pay.
+    pub payments: usize,
+    /// Unacknowledged messages.
+    pub messages: usize,
+    /// Things with a deadline.
+    pub deadlines: usize,
 }
 
 impl Ledger {
@@ -203,6 +226,26 @@ impl Ledger {
     /// Number of the last message applied from a shard; 0 before the first.
     pub fn received_through(&self, from: ShardId) -> u64 {
         self.inboxes.last(from)
+    }
+
+    /// Places of an event in this shard, by state.
+    pub fn counts(&self, event: EventId) -> Counts {
+        self.seats.counts(event)
+    }
+
+    /// How much this shard keeps, for metrics.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            events: self.events.len(),
+            legs: self.seats.legs_count(),
+            tickets: self.tickets.len(),
+            orders: self.orders.len(),
+            orders_closed: self.closed.len(),
+            buyers: self.buyers.len(),
+            payments: self.payments.len(),
+            messages: self.outboxes.iter().map(|(_, outbox)| outbox.len()).sum(),
+            deadlines: self.due.len(),
+        }
     }
 
     /// Commands applied since the beginning, through snapshots.

@@ -30,6 +30,7 @@ pub mod message;
 pub mod messages;
 pub mod orders;
 pub mod outcome;
+pub mod parts;
 pub mod payment;
 pub mod payments;
 pub mod seat_list;
@@ -37,6 +38,8 @@ pub mod seats;
 pub mod slot_index;
 pub mod table;
 pub mod tickets;
+
+mod state_digest;
 
 pub use command::{Command, Stamp};
 pub use ids::*;

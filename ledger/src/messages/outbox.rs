@@ -59,7 +59,8 @@ impl Outbox {
         )
     }
 
-    fn next(&self) -> u64 {
+    /// Number the next message will get.
+    pub fn next(&self) -> u64 {
         self.first + self.messages.len() as u64
     }
 }
