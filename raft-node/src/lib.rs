@@ -11,9 +11,33 @@
 //! What is deliberately absent: seats, HTTP, the wall clock, entropy and files other than through
 //! [`platform`]. All openraft types stay inside this crate.
 
+pub mod applier;
+pub mod client;
+pub mod config;
+pub mod error;
+mod group;
+pub mod leader;
 pub mod machine;
+mod membership;
+pub mod node;
 pub mod platform;
+mod propose;
 pub mod runtime;
+mod stamp;
+pub mod status;
 pub mod storage;
+mod tasks;
+pub mod transport;
 pub mod types;
 pub mod watch;
+
+pub use applier::Applied;
+pub use client::Client;
+pub use config::NodeConfig;
+pub use error::{AdminError, InitializeError, ProposeError, ReadError, StartError};
+pub use group::Leader;
+pub use leader::{Duty, Leadership};
+pub use machine::{Entry, Machine, RestoreError, Stamp};
+pub use node::{Failure, Node};
+pub use propose::Committed;
+pub use status::{GroupStatus, Role};

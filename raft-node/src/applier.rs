@@ -1,0 +1,253 @@
+//! Committed entries into the machine, outcomes to whoever asked, the machine into snapshots.
+//!
+//! The machine lives in memory alone. After a restart it is the newest snapshot plus the log
+//! behind it, which openraft replays. Whoever learns an outcome learns it after the applied index
+//! was published, so a read that waits for that index sees the write.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+
+use crate::error::StartError;
+use crate::machine::{self, Machine};
+use crate::storage::SnapshotStore;
+use crate::types::{Entry, LogId, Outcomes, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::watch;
+
+/// How far a replica has applied its log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Index of the last applied entry; 0 before the first one.
+    pub index: u64,
+    /// Its term.
+    pub term: u64,
+    /// Time of the last stamp applied by this process, in ms; 0 before the first one.
+    pub at_ms: u64,
+    /// When the machine's next thing is due, if anything is.
+    pub next_due_ms: Option<u64>,
+}
+
+/// A group's machine and where it stands, shared with those who ask for a digest or a tick.
+#[derive(Clone)]
+pub(crate) struct Replica {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    machine: Box<dyn Machine>,
+    last: Option<LogId>,
+    membership: StoredMembership,
+    at_ms: u64,
+}
+
+impl Replica {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner
+            .lock()
+            .expect("a machine that panics takes its replica down with it")
+    }
+
+    /// The digest of the state, and the index it is of.
+    pub(crate) fn digest(&self) -> (u64, [u8; 32]) {
+        let inner = self.lock();
+        (index_of(&inner.last), inner.machine.digest())
+    }
+
+    /// What a new leader proposes first.
+    pub(crate) fn elected(&self) -> Option<Bytes> {
+        self.lock().machine.elected()
+    }
+
+    /// What sweeps due things.
+    pub(crate) fn tick(&self) -> Bytes {
+        self.lock().machine.tick()
+    }
+}
+
+impl Inner {
+    fn applied(&self) -> Applied {
+        Applied {
+            index: index_of(&self.last),
+            term: self
+                .last
+                .as_ref()
+                .map_or(0, |id| id.committed_leader_id().term),
+            at_ms: self.at_ms,
+            next_due_ms: self.machine.next_due_ms(),
+        }
+    }
+
+    fn apply(&mut self, entry: Entry) -> Outcomes {
+        let log_id = entry.log_id;
+        self.last = Some(log_id);
+        match entry.payload {
+            EntryPayload::Blank => Outcomes::default(),
+            EntryPayload::Membership(membership) => {
+                self.membership = StoredMembership::new(Some(log_id), membership);
+                Outcomes::default()
+            }
+            EntryPayload::Normal(batch) => {
+                self.at_ms = self.at_ms.max(batch.stamp.at_ms);
+                let outcomes = self.machine.apply(machine::Entry {
+                    index: log_id.index(),
+                    term: log_id.committed_leader_id().term,
+                    stamp: batch.stamp,
+                    commands: &batch.commands,
+                });
+                assert_eq!(
+                    outcomes.len(),
+                    batch.commands.len(),
+                    "a machine answers every command"
+                );
+                Outcomes(outcomes)
+            }
+        }
+    }
+}
+
+/// openraft's view of a group's machine.
+pub struct Applier {
+    group: u32,
+    replica: Replica,
+    snapshots: SnapshotStore,
+    applied: watch::Sender<Applied>,
+}
+
+impl Applier {
+    /// Restores the newest snapshot into a fresh machine.
+    pub(crate) async fn open(
+        group: u32,
+        mut machine: Box<dyn Machine>,
+        snapshots: SnapshotStore,
+    ) -> Result<(Self, Replica, watch::Receiver<Applied>), StartError> {
+        let mut last = None;
+        let mut membership = StoredMembership::default();
+        if let Some(Snapshot { meta, snapshot }) = snapshots.load().await? {
+            machine
+                .restore(snapshot)
+                .map_err(|source| StartError::Restore { group, source })?;
+            last = meta.last_log_id;
+            membership = meta.last_membership;
+        }
+        let inner = Inner {
+            machine,
+            last,
+            membership,
+            at_ms: 0,
+        };
+        let (sender, receiver) = watch::channel(inner.applied());
+        let replica = Replica {
+            inner: Arc::new(Mutex::new(inner)),
+        };
+        let applier = Self {
+            group,
+            replica: replica.clone(),
+            snapshots,
+            applied: sender,
+        };
+        Ok((applier, replica, receiver))
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for Applier {
+    type SnapshotData = Vec<Bytes>;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let inner = self.replica.lock();
+        Ok((inner.last, inner.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
+    where
+        S: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            let (outcomes, applied) = {
+                let mut inner = self.replica.lock();
+                (inner.apply(entry), inner.applied())
+            };
+            tracing::trace!(group = self.group, index = applied.index, "applied");
+            self.applied.publish(applied);
+            if let Some(responder) = responder {
+                responder.send(outcomes);
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Builder {
+        let inner = self.replica.lock();
+        Builder {
+            group: self.group,
+            meta: SnapshotMeta {
+                last_log_id: inner.last,
+                last_membership: inner.membership.clone(),
+            },
+            parts: inner.machine.save(),
+            snapshots: self.snapshots.clone(),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        parts: Vec<Bytes>,
+    ) -> Result<(), io::Error> {
+        // Durable before the log behind it may be forgotten.
+        self.snapshots.save(meta, parts.clone()).await?;
+        let applied = {
+            let mut inner = self.replica.lock();
+            inner.machine.restore(parts).map_err(io::Error::other)?;
+            inner.last = meta.last_log_id;
+            inner.membership = meta.last_membership.clone();
+            inner.applied()
+        };
+        tracing::info!(
+            group = self.group,
+            index = applied.index,
+            "installed a snapshot"
+        );
+        self.applied.publish(applied);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        self.snapshots.load().await.map_err(io::Error::other)
+    }
+}
+
+/// A machine's state, taken at one index, to be written while the machine goes on.
+pub struct Builder {
+    group: u32,
+    meta: SnapshotMeta,
+    parts: Vec<Bytes>,
+    snapshots: SnapshotStore,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = Vec<Bytes>;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        self.snapshots.save(&self.meta, self.parts.clone()).await?;
+        tracing::info!(
+            group = self.group,
+            index = index_of(&self.meta.last_log_id),
+            "built a snapshot"
+        );
+        Ok(Snapshot {
+            meta: self.meta.clone(),
+            snapshot: std::mem::take(&mut self.parts),
+        })
+    }
+}
+
+/// The index of a log id, 0 for none.
+pub(crate) fn index_of(id: &Option<LogId>) -> u64 {
+    id.as_ref().map_or(0, |id| id.index())
+}

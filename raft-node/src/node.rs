@@ -1,0 +1,429 @@
+//! A node: its groups' replicas, its links, and the service for its peers, started together and
+//! stopped together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Server;
+
+use crate::applier::{Applied, Applier};
+use crate::client::Client;
+use crate::config::NodeConfig;
+use crate::error::{AdminError, InitializeError, StartError};
+use crate::group::{Group, Leader};
+use crate::leader::{Duty, Supervisor};
+use crate::machine::Machine;
+use crate::platform::Platform;
+use crate::propose::Proposer;
+use crate::status::{GroupStatus, Role};
+use crate::storage::{Storage, StorageOptions};
+use crate::tasks::Task;
+use crate::transport::link::Links;
+use crate::transport::network::Factory;
+use crate::transport::server::{Connections, Served, service};
+use crate::types::{Peer, Raft};
+use crate::watch;
+
+/// How long a node that stops waits for its leaderships to move.
+const HAND_OVER: Duration = Duration::from_secs(2);
+/// How long it waits for connections to close.
+const HANG_UP: Duration = Duration::from_secs(1);
+
+/// Why a node should not go on: a replica's consensus died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The group, or `None` when the service for peers failed.
+    pub group: Option<u32>,
+    /// What happened.
+    pub reason: String,
+}
+
+/// What every part of a running node may use.
+pub(crate) struct Shared {
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) platform: Platform,
+    pub(crate) links: Arc<Links>,
+    pub(crate) groups: BTreeMap<u32, Arc<Group>>,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    /// A group of this node, unless the node is stopping.
+    pub(crate) fn group(&self, group: u32) -> Option<&Arc<Group>> {
+        if self.stopping.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.groups.get(&group)
+    }
+}
+
+/// A running node. Dropped, it stops at once, as after a crash but with its files closed.
+pub struct Node {
+    shared: Arc<Shared>,
+    failures: watch::Receiver<Option<Failure>>,
+    stop: Option<oneshot::Sender<()>>,
+    stopped: JoinHandle<()>,
+}
+
+impl Node {
+    /// Opens the data directory, restores every group and begins to serve peers.
+    ///
+    /// `machines` are fresh ones, one a configured group; their state comes from snapshot and log.
+    pub async fn start(
+        config: NodeConfig,
+        platform: Platform,
+        machines: BTreeMap<u32, Box<dyn Machine>>,
+        duties: Vec<Arc<dyn Duty>>,
+    ) -> Result<Self, StartError> {
+        let options = StorageOptions::default();
+        Self::start_with(config, platform, options, machines, duties).await
+    }
+
+    /// The same, with storage options of one's own.
+    pub async fn start_with(
+        config: NodeConfig,
+        platform: Platform,
+        options: StorageOptions,
+        mut machines: BTreeMap<u32, Box<dyn Machine>>,
+        duties: Vec<Arc<dyn Duty>>,
+    ) -> Result<Self, StartError> {
+        config.validate()?;
+        let config = Arc::new(config);
+        if let Some(extra) = machines.keys().find(|group| !config.groups.contains(group)) {
+            return Err(StartError::Machines { group: *extra });
+        }
+        check_listen(&config).await?;
+        let (cluster, node) = (config.cluster_id, config.node_id);
+        let storage = Storage::open(platform.clone(), cluster, node, options).await?;
+        let epoch = platform.entropy.next_u64();
+        let links = Links::new(config.clone(), epoch);
+
+        let mut groups = BTreeMap::new();
+        let mut published = BTreeMap::new();
+        for &id in &config.groups {
+            let machine = machines
+                .remove(&id)
+                .ok_or(StartError::Machines { group: id })?;
+            let network = Factory {
+                config: config.clone(),
+                epoch,
+                group: id,
+                links: links.clone(),
+            };
+            let (group, leader) =
+                open_group(&config, &platform, &storage, id, machine, network).await?;
+            groups.insert(id, Arc::new(group));
+            published.insert(id, leader);
+        }
+        let shared = Arc::new(Shared {
+            config: config.clone(),
+            platform: platform.clone(),
+            links,
+            groups: groups.clone(),
+            stopping: AtomicBool::new(false),
+        });
+        let served = Arc::new(Served {
+            config: config.clone(),
+            clock: platform.clock.clone(),
+            groups,
+            links: Connections::default(),
+        });
+        let (failed, failures) = watch::channel(None);
+        let supervisors = published
+            .into_iter()
+            .map(|(id, published)| {
+                let supervisor = Supervisor {
+                    group: shared.groups[&id].clone(),
+                    platform: platform.clone(),
+                    client: Client {
+                        shared: shared.clone(),
+                    },
+                    duties: duties.clone(),
+                    published,
+                };
+                Task::spawn(watch_over(shared.clone(), supervisor, failed.clone()))
+            })
+            .collect();
+        let (hang_up, hung_up) = oneshot::channel();
+        let serving = Task::spawn(serve_peers(served.clone(), hung_up, failed));
+        let (stop, told) = oneshot::channel();
+        let stopped = tokio::spawn(stop_when_told(
+            told,
+            Running {
+                shared: shared.clone(),
+                served,
+                supervisors,
+                serving,
+                hang_up,
+                storage,
+            },
+        ));
+        Ok(Self {
+            shared,
+            failures,
+            stop: Some(stop),
+            stopped,
+        })
+    }
+
+    /// Brings the cluster into being: every group with all configured peers as its voters. To be
+    /// called once, on one node; asked again it changes nothing and says so. If it was cut short,
+    /// asking again finishes it.
+    pub async fn initialize(&self) -> Result<(), InitializeError> {
+        let members: BTreeMap<u64, Peer> = self
+            .shared
+            .config
+            .peers
+            .iter()
+            .map(|(node, address)| (*node, Peer::new(address)))
+            .collect();
+        let mut created = false;
+        for group in self.shared.groups.values() {
+            use openraft::error::{InitializeError as Refused, RaftError};
+            match group.raft.initialize(members.clone()).await {
+                Ok(()) => created = true,
+                Err(RaftError::APIError(Refused::NotAllowed(_))) => {}
+                Err(error) => {
+                    return Err(InitializeError::Group {
+                        group: group.id,
+                        reason: error.to_string(),
+                    });
+                }
+            }
+        }
+        if created {
+            Ok(())
+        } else {
+            Err(InitializeError::AlreadyInitialized)
+        }
+    }
+
+    /// For commands and reads.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client {
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// Every replica of this node.
+    #[must_use]
+    pub fn status(&self) -> Vec<GroupStatus> {
+        let groups = self.shared.groups.values();
+        groups.map(|group| GroupStatus::of(group)).collect()
+    }
+
+    /// The same with each machine's digest, which costs a walk through all of its state.
+    #[must_use]
+    pub fn status_with_digests(&self) -> Vec<GroupStatus> {
+        let groups = self.shared.groups.values();
+        groups
+            .map(|group| GroupStatus::with_digest(group))
+            .collect()
+    }
+
+    /// How far a replica has applied its log, as it goes on.
+    #[must_use]
+    pub fn applied(&self, group: u32) -> Option<watch::Receiver<Applied>> {
+        Some(self.shared.groups.get(&group)?.applied.clone())
+    }
+
+    /// Hands a group's leadership to another voter.
+    pub async fn move_leader(&self, group: u32, to: u64) -> Result<(), AdminError> {
+        let deadline = Duration::from_millis(2 * self.shared.config.election_max_ms);
+        self.client().move_leader(group, to, deadline).await
+    }
+
+    /// Has a snapshot of a group built now, beside the ones built every so many entries.
+    pub async fn build_snapshot(&self, group: u32) -> Result<(), AdminError> {
+        let group = self.shared.group(group).ok_or(AdminError::Stopped)?;
+        let triggered = group.raft.trigger().snapshot().await;
+        triggered.map_err(|fatal| AdminError::Refused(fatal.to_string()))
+    }
+
+    /// Waits until the node should not go on; the process should then exit.
+    pub async fn failed(&self) -> Failure {
+        let mut failures = self.failures.clone();
+        match failures.until(Option::is_some).await {
+            Some(Some(failure)) => failure,
+            // Nobody is left to report: the node was stopped in order.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Hands over what it leads, stops, and closes its files.
+    pub async fn shutdown(mut self) {
+        self.hand_over().await;
+        if let Some(stop) = self.stop.take() {
+            // Its receiver is alive: it runs until told.
+            let _ = stop.send(());
+        }
+        let _ = (&mut self.stopped).await;
+    }
+
+    async fn hand_over(&self) {
+        let until = self.shared.platform.clock.monotonic() + HAND_OVER;
+        for group in self.shared.groups.values() {
+            if let Some(heir) = heir(group) {
+                // If it stays, the others elect somebody after a silence.
+                let _ = group.raft.trigger().transfer_leader(heir).await;
+            }
+        }
+        let me = self.shared.config.node_id;
+        for group in self.shared.groups.values() {
+            let left = until.saturating_sub(self.shared.platform.clock.monotonic());
+            if heir(group).is_none() {
+                continue;
+            }
+            let mut leader = group.leader.clone();
+            let gone = leader.until(|leader| leader.node != Some(me));
+            let _ = tokio::time::timeout(left, gone).await;
+        }
+    }
+}
+
+/// The voter who is furthest, if this node leads and there is another one.
+fn heir(group: &Group) -> Option<u64> {
+    let status = GroupStatus::of(group);
+    if status.role != Role::Leader {
+        return None;
+    }
+    let me = *group.raft.node_id();
+    let replication = group.metrics().replication.unwrap_or_default();
+    let others = status.voters.into_iter().filter(|voter| *voter != me);
+    others.max_by_key(|voter| {
+        let matched = replication.get(voter).cloned().flatten();
+        (matched.map(|id| id.index()), std::cmp::Reverse(*voter))
+    })
+}
+
+/// Finds out early, and with a plain error, that the address is not to be had.
+async fn check_listen(config: &NodeConfig) -> Result<(), StartError> {
+    let address = config.listen;
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            drop(listener);
+            Ok(())
+        }
+        Err(source) => Err(StartError::Listen { address, source }),
+    }
+}
+
+async fn open_group(
+    config: &Arc<NodeConfig>,
+    platform: &Platform,
+    storage: &Storage,
+    id: u32,
+    machine: Box<dyn Machine>,
+    network: Factory,
+) -> Result<(Group, watch::Sender<Leader>), StartError> {
+    let refused = |reason: String| StartError::Group { group: id, reason };
+    let (log, snapshots) = storage.group(id);
+    let (applier, replica, applied) = Applier::open(id, machine, snapshots).await?;
+    let raft_config = config
+        .raft()
+        .validate()
+        .map_err(|error| refused(error.to_string()))?;
+    let raft = Raft::new(config.node_id, Arc::new(raft_config), network, log, applier)
+        .await
+        .map_err(|error| refused(error.to_string()))?;
+    // Nobody else can vote: there is no silence to wait for.
+    let voters: Vec<u64> = raft.voter_ids().collect();
+    if voters == [config.node_id] {
+        let elected = raft.trigger().elect(false).await;
+        elected.map_err(|error| refused(error.to_string()))?;
+    }
+    let (published, leader) = watch::channel(Leader::default());
+    let proposer = Proposer::new(id, config.clone(), platform.clock.clone());
+    let group = Group {
+        id,
+        raft,
+        replica,
+        applied,
+        leader,
+        proposer,
+    };
+    Ok((group, published))
+}
+
+/// Runs a group's supervisor; a replica that stops while the node does not is a failure.
+async fn watch_over(
+    shared: Arc<Shared>,
+    supervisor: Supervisor,
+    failed: watch::Sender<Option<Failure>>,
+) {
+    let group = supervisor.group.id;
+    let reason = supervisor.run(shared.config.node_id).await;
+    if !shared.stopping.load(Ordering::Relaxed) {
+        tracing::error!(group, reason, "consensus stopped; this node should exit");
+        let group = Some(group);
+        failed.publish(Some(Failure { group, reason }));
+    }
+}
+
+async fn serve_peers(
+    served: Arc<Served>,
+    hang_up: oneshot::Receiver<()>,
+    failed: watch::Sender<Option<Failure>>,
+) {
+    let address = served.config.listen;
+    let told = async {
+        // Told, or nobody is left to tell.
+        let _ = hang_up.await;
+    };
+    let ended = Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(5)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+        .initial_stream_window_size(Some(4 << 20))
+        .initial_connection_window_size(Some(8 << 20))
+        .add_service(service(served))
+        .serve_with_shutdown(address, told)
+        .await;
+    if let Err(error) = ended {
+        let reason = format!("the service for peers on {address}: {error}");
+        tracing::error!(reason, "this node should exit");
+        let group = None;
+        failed.publish(Some(Failure { group, reason }));
+    }
+}
+
+/// Everything that has to be stopped, in the order in which it is.
+struct Running {
+    shared: Arc<Shared>,
+    served: Arc<Served>,
+    supervisors: Vec<Task>,
+    serving: Task,
+    hang_up: oneshot::Sender<()>,
+    storage: Storage,
+}
+
+async fn stop_when_told(told: oneshot::Receiver<()>, running: Running) {
+    // An error means that the node was dropped.
+    let _ = told.await;
+    let Running {
+        shared,
+        served,
+        supervisors,
+        mut serving,
+        hang_up,
+        storage,
+    } = running;
+    shared.stopping.store(true, Ordering::Relaxed);
+    drop(supervisors);
+    let _ = hang_up.send(());
+    served.links.close();
+    shared.links.close();
+    let _ = tokio::time::timeout(HANG_UP, serving.ended()).await;
+    for group in shared.groups.values() {
+        if let Err(error) = group.raft.shutdown().await {
+            tracing::error!(group = group.id, %error, "consensus did not stop in order");
+        }
+    }
+    storage.close().await;
+}

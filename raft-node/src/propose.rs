@@ -1,0 +1,367 @@
+//! The door to a group's log on its leader: a bounded queue, and whatever queued while the
+//! entries before were in flight becomes the next entry. No timer decides when a batch is full;
+//! the log's own speed does.
+//!
+//! What a proposer says is exact: a command it refuses, or drops from the queue, is certain not
+//! to be in the log. One it handed to consensus is answered with its outcome, or as unknown.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use openraft::error::ClientWriteError;
+use openraft::raft::ClientWriteResult;
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use crate::config::NodeConfig;
+use crate::error::ProposeError;
+use crate::platform::Clock;
+use crate::stamp::Stamper;
+use crate::transport::server::Answerer;
+use crate::types::{Batch, Callback, Raft, TypeConfig};
+
+/// What became of a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The group.
+    pub group: u32,
+    /// Position of its entry.
+    pub index: u64,
+    /// Term of its entry.
+    pub term: u64,
+    /// Time of its entry's stamp, in ms since the epoch.
+    pub at_ms: u64,
+    /// What the machine answered.
+    pub outcome: Bytes,
+}
+
+/// Why a proposer did not commit a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotCommitted {
+    /// This node does not lead; nothing was proposed. Perhaps that one does.
+    NotLeader(Option<u64>),
+    /// Certain, or unknown: see [`ProposeError::certain`].
+    Error(ProposeError),
+}
+
+pub(crate) type Answer = Result<Committed, NotCommitted>;
+
+/// Where an answer goes.
+pub(crate) enum ReplyTo {
+    /// A caller in this process.
+    Local(oneshot::Sender<Answer>),
+    /// A peer that forwarded the command.
+    Remote(Answerer),
+    /// Nobody: a new leader's first command.
+    Nobody,
+}
+
+impl ReplyTo {
+    fn send(self, answer: Answer) {
+        match self {
+            // The caller may have stopped waiting.
+            Self::Local(caller) => drop(caller.send(answer)),
+            Self::Remote(answerer) => answerer.committed(answer),
+            Self::Nobody => {}
+        }
+    }
+}
+
+/// Who wants a command proposed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Client,
+    Leader,
+}
+
+/// A command in the queue.
+struct Waiting {
+    ticket: u64,
+    command: Bytes,
+    /// By the monotonic clock.
+    deadline: Duration,
+    reply: ReplyTo,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// The term this node leads, while it may propose.
+    term: Option<u64>,
+    leader_hint: Option<u64>,
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    next_ticket: u64,
+}
+
+/// One group's queue. Lives as long as the group; open only while this node leads.
+pub(crate) struct Proposer {
+    group: u32,
+    config: Arc<NodeConfig>,
+    clock: Arc<dyn Clock>,
+    queue: Mutex<Queue>,
+    arrived: Notify,
+}
+
+impl Proposer {
+    pub(crate) fn new(group: u32, config: Arc<NodeConfig>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            group,
+            config,
+            clock,
+            queue: Mutex::new(Queue::default()),
+            arrived: Notify::new(),
+        })
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect("nothing panics with this lock")
+    }
+
+    /// True while this node leads and may propose.
+    pub(crate) fn is_open(&self) -> bool {
+        self.queue().term.is_some()
+    }
+
+    /// Queues a command. On refusal the answer was sent and the ticket is `None`.
+    pub(crate) fn submit(&self, command: Bytes, deadline: Duration, reply: ReplyTo) -> Option<u64> {
+        match self.push(command, deadline, reply, Origin::Client) {
+            Ok(ticket) => Some(ticket),
+            Err((reply, refused)) => {
+                reply.send(Err(refused));
+                None
+            }
+        }
+    }
+
+    /// Queues a command of the leader's own. They are few and keep promises, and are never shed.
+    pub(crate) fn submit_own(&self, command: Bytes) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        let reply = ReplyTo::Local(sender);
+        if let Err((reply, refused)) = self.push(command, Duration::MAX, reply, Origin::Leader) {
+            reply.send(Err(refused));
+        }
+        receiver
+    }
+
+    fn push(
+        &self,
+        command: Bytes,
+        deadline: Duration,
+        reply: ReplyTo,
+        origin: Origin,
+    ) -> Result<u64, (ReplyTo, NotCommitted)> {
+        let bytes = command.len();
+        if bytes > self.config.command_bytes_max {
+            let max = self.config.command_bytes_max;
+            let error = ProposeError::TooLarge { bytes, max };
+            return Err((reply, NotCommitted::Error(error)));
+        }
+        let mut queue = self.queue();
+        if queue.term.is_none() {
+            return Err((reply, NotCommitted::NotLeader(queue.leader_hint)));
+        }
+        let full = queue.waiting.len() >= self.config.queue_commands_max
+            || queue.bytes + bytes > self.config.queue_bytes_max;
+        if full && origin == Origin::Client {
+            return Err((reply, NotCommitted::Error(ProposeError::Overloaded)));
+        }
+        let ticket = queue.next_ticket;
+        queue.next_ticket += 1;
+        queue.bytes += bytes;
+        let was_empty = queue.waiting.is_empty();
+        queue.waiting.push_back(Waiting {
+            ticket,
+            command,
+            deadline,
+            reply,
+        });
+        drop(queue);
+        if was_empty {
+            self.arrived.notify_one();
+        }
+        Ok(ticket)
+    }
+
+    /// Takes a command back; true when it is certain not to be proposed.
+    pub(crate) fn withdraw(&self, ticket: u64) -> bool {
+        let mut queue = self.queue();
+        let Ok(at) = queue
+            .waiting
+            .binary_search_by_key(&ticket, |waiting| waiting.ticket)
+        else {
+            return false;
+        };
+        let Some(withdrawn) = queue.waiting.remove(at) else {
+            return false;
+        };
+        queue.bytes -= withdrawn.command.len();
+        true
+    }
+
+    /// Who is said to lead, for those who ask the wrong node.
+    pub(crate) fn hint(&self, leader: Option<u64>) {
+        self.queue().leader_hint = leader;
+    }
+
+    /// Opens the queue for a term. Whoever holds the result leads; dropping it closes the queue
+    /// and turns away what still waits in it.
+    pub(crate) fn open(self: &Arc<Self>, term: u64) -> Open {
+        self.queue().term = Some(term);
+        Open {
+            proposer: self.clone(),
+            term,
+        }
+    }
+
+    /// What goes into the next entry; empty when everything that waited had expired.
+    fn take_batch(&self) -> (Vec<Bytes>, Vec<ReplyTo>) {
+        let now = self.clock.monotonic();
+        let mut commands = Vec::new();
+        let mut replies = Vec::new();
+        let mut expired = Vec::new();
+        let mut bytes = 0;
+        {
+            let mut queue = self.queue();
+            while commands.len() < self.config.batch_commands_max {
+                let Some(next) = queue.waiting.front() else {
+                    break;
+                };
+                let size = next.command.len();
+                if !commands.is_empty() && bytes + size > self.config.batch_bytes_max {
+                    break;
+                }
+                let Some(next) = queue.waiting.pop_front() else {
+                    break;
+                };
+                queue.bytes -= size;
+                if next.deadline <= now {
+                    expired.push(next.reply);
+                    continue;
+                }
+                bytes += size;
+                commands.push(next.command);
+                replies.push(next.reply);
+            }
+        }
+        for reply in expired {
+            reply.send(Err(NotCommitted::Error(ProposeError::Expired)));
+        }
+        (commands, replies)
+    }
+}
+
+/// The right to propose in one term.
+pub(crate) struct Open {
+    proposer: Arc<Proposer>,
+    term: u64,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let turned_away = {
+            let mut queue = self.proposer.queue();
+            if queue.term != Some(self.term) {
+                return; // A later term has opened it again.
+            }
+            queue.term = None;
+            queue.bytes = 0;
+            std::mem::take(&mut queue.waiting)
+        };
+        for waiting in turned_away {
+            waiting.reply.send(Err(NotCommitted::NotLeader(None)));
+        }
+    }
+}
+
+impl Open {
+    /// Proposes batches until it is dropped or consensus stops. `first` goes before all else.
+    pub(crate) async fn run(self, raft: Raft, stamper: Arc<Stamper>, first: Option<Bytes>) {
+        let proposer = &self.proposer;
+        let slots = Arc::new(Semaphore::new(proposer.config.proposals_in_flight));
+        let mut first = first;
+        loop {
+            let slot = slots
+                .clone()
+                .acquire_owned()
+                .await
+                .expect("this semaphore is never closed");
+            let (commands, replies) = match first.take() {
+                Some(command) => (vec![command], vec![ReplyTo::Nobody]),
+                None => self.next_batch().await,
+            };
+            let stamp = stamper.stamp();
+            let mut in_flight = InFlight {
+                group: proposer.group,
+                at_ms: stamp.at_ms,
+                replies,
+            };
+            let respond = Callback(Box::new(move |result| {
+                in_flight.finish(result);
+                drop(slot);
+            }));
+            let write = raft
+                .write(Batch { stamp, commands })
+                .with_leader(self.term)
+                .responder(respond);
+            if write.await.is_err() {
+                return; // Consensus stopped; what was in flight is answered as unknown.
+            }
+        }
+    }
+
+    async fn next_batch(&self) -> (Vec<Bytes>, Vec<ReplyTo>) {
+        loop {
+            let batch = self.proposer.take_batch();
+            if !batch.0.is_empty() {
+                return batch;
+            }
+            self.proposer.arrived.notified().await;
+        }
+    }
+}
+
+/// Those who wait for the outcomes of one entry. Dropped unanswered, they hear that the outcome
+/// is unknown.
+struct InFlight {
+    group: u32,
+    at_ms: u64,
+    replies: Vec<ReplyTo>,
+}
+
+impl InFlight {
+    fn finish(&mut self, result: ClientWriteResult<TypeConfig>) {
+        let replies = std::mem::take(&mut self.replies);
+        let refusal = match result {
+            Ok(response) => {
+                let index = response.log_id.index();
+                let term = response.log_id.committed_leader_id().term;
+                for (reply, outcome) in replies.into_iter().zip(response.data.0) {
+                    reply.send(Ok(Committed {
+                        group: self.group,
+                        index,
+                        term,
+                        at_ms: self.at_ms,
+                        outcome,
+                    }));
+                }
+                return;
+            }
+            // Refused before it was appended.
+            Err(ClientWriteError::ForwardToLeader(to)) => NotCommitted::NotLeader(to.leader_id),
+            // Appended, and then lost or not: nobody here can tell.
+            Err(_) => NotCommitted::Error(ProposeError::OutcomeUnknown),
+        };
+        for reply in replies {
+            reply.send(Err(refusal.clone()));
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        for reply in std::mem::take(&mut self.replies) {
+            reply.send(Err(NotCommitted::Error(ProposeError::OutcomeUnknown)));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The answering end: takes frames from every peer, refuses what does not belong here, hands the
+//! rest to its group, and answers on the same link.
+//!
+//! One task a link owns all requests under way on it; appends of a group are handed over in the
+//! order in which they came. Proposals are queued and answered from the task that applies them.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::lane::{Answers, Lane};
+use super::peer::peer_server::{Peer, PeerServer};
+use super::peer::{Committed, Frame, Frames, SnapshotPiece, SnapshotReply};
+use super::snapshot;
+use super::wire::{self, ANSWER, Kind, REFUSED, Reason, Refused, Unreadable};
+use crate::config::{MESSAGE_BYTES_MAX, NodeConfig};
+use crate::error::ProposeError;
+use crate::group::Group;
+use crate::membership;
+use crate::platform::Clock;
+use crate::propose::{self, NotCommitted, ReplyTo};
+use crate::tasks::Task;
+
+/// Requests under way on one link, at most; past it the link is read no further.
+const UNDER_WAY_MAX: usize = 1_024;
+
+/// What the service of a node needs.
+pub(crate) struct Served {
+    pub(crate) config: Arc<NodeConfig>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) groups: BTreeMap<u32, Arc<Group>>,
+    pub(crate) links: Connections,
+}
+
+/// The tasks of accepted links.
+#[derive(Default)]
+pub(crate) struct Connections {
+    tasks: Mutex<(u64, BTreeMap<u64, Task>)>,
+}
+
+impl Connections {
+    fn start(self_of: &Arc<Served>, run: impl FnOnce(u64) -> BoxFuture<'static, ()>) {
+        let mut tasks = self_of.links.tasks.lock().expect(POISONED);
+        tasks.0 += 1;
+        let number = tasks.0;
+        tasks.1.insert(number, Task::spawn(run(number)));
+    }
+
+    fn ended(&self, number: u64) {
+        let ended = self.tasks.lock().expect(POISONED).1.remove(&number);
+        drop(ended);
+    }
+
+    /// Hangs up on everybody.
+    pub(crate) fn close(&self) {
+        let all = std::mem::take(&mut self.tasks.lock().expect(POISONED).1);
+        drop(all);
+    }
+}
+
+const POISONED: &str = "nothing panics with this lock";
+
+/// The service, ready to be added to a server.
+pub(crate) fn service(served: Arc<Served>) -> PeerServer<impl Peer> {
+    PeerServer::new(PeerService { served })
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+}
+
+struct PeerService {
+    served: Arc<Served>,
+}
+
+#[tonic::async_trait]
+impl Peer for PeerService {
+    type LinkStream = Pin<Box<dyn futures::Stream<Item = Result<Frames, Status>> + Send>>;
+
+    async fn link(
+        &self,
+        request: Request<Streaming<Frames>>,
+    ) -> Result<Response<Self::LinkStream>, Status> {
+        let config = &self.served.config;
+        let (lane, drain) = Lane::new(
+            config.node_id,
+            config.link_frames_max,
+            config.faults.clone(),
+        );
+        let served = self.served.clone();
+        let inbound = request.into_inner();
+        Connections::start(&self.served, |number| {
+            Box::pin(async move {
+                answer_link(&served, inbound, lane).await;
+                served.links.ended(number);
+            })
+        });
+        Ok(Response::new(Box::pin(Answers(drain))))
+    }
+
+    async fn send_snapshot(
+        &self,
+        request: Request<Streaming<SnapshotPiece>>,
+    ) -> Result<Response<SnapshotReply>, Status> {
+        snapshot::receive(&self.served, request.into_inner())
+            .await
+            .map(Response::new)
+    }
+}
+
+async fn answer_link(served: &Served, mut inbound: Streaming<Frames>, lane: Lane) {
+    let mut under_way: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            biased;
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+            message = inbound.message(), if under_way.len() < UNDER_WAY_MAX => match message {
+                Ok(Some(message)) => {
+                    for frame in message.frames {
+                        if let Some(work) = dispatch(served, frame, &lane) {
+                            under_way.push(work);
+                        }
+                    }
+                }
+                Ok(None) | Err(_) => return,
+            },
+        }
+    }
+}
+
+/// Answers a frame, or returns the work that will.
+fn dispatch(served: &Served, frame: Frame, lane: &Lane) -> Option<BoxFuture<'static, ()>> {
+    let answerer = Answerer {
+        lane: lane.clone(),
+        me: served.config.node_id,
+        peer: frame.from,
+        group: frame.group,
+        request: frame.request,
+        kind: frame.kind,
+        epoch: frame.epoch,
+        cluster_high: frame.cluster_high,
+        cluster_low: frame.cluster_low,
+    };
+    let (group, kind) = match admit(served, &frame) {
+        Ok(admitted) => admitted,
+        Err(refused) => {
+            answerer.refuse(&refused);
+            return None;
+        }
+    };
+    let deadline = Duration::from_millis(u64::from(frame.deadline_ms));
+    if kind == Kind::Propose {
+        let until = served.clock.monotonic() + deadline;
+        group
+            .proposer
+            .submit(frame.payload, until, ReplyTo::Remote(answerer));
+        return None;
+    }
+    let group = group.clone();
+    Some(Box::pin(async move {
+        let work = serve(&group, kind, frame.payload);
+        match tokio::time::timeout(deadline, work).await {
+            Ok(Ok(payload)) => answerer.accept(payload),
+            Ok(Err(refused)) => answerer.refuse(&refused),
+            Err(_) => {} // Whoever asked has stopped waiting, too.
+        }
+    }))
+}
+
+fn admit<'a>(served: &'a Served, frame: &Frame) -> Result<(&'a Arc<Group>, Kind), Refused> {
+    let cluster = u128::from(frame.cluster_high) << 64 | u128::from(frame.cluster_low);
+    if cluster != served.config.cluster_id {
+        return Err(Refused::new(Reason::Foreign).with_text("another cluster"));
+    }
+    let group = served
+        .groups
+        .get(&frame.group)
+        .ok_or_else(|| Refused::new(Reason::Foreign).with_text("unknown group"))?;
+    let kind = Kind::from_number(frame.kind)
+        .ok_or_else(|| Refused::new(Reason::Foreign).with_text("unknown kind"))?;
+    Ok((group, kind))
+}
+
+async fn serve(group: &Group, kind: Kind, payload: Bytes) -> Result<Bytes, Refused> {
+    let raft = &group.raft;
+    Ok(match kind {
+        Kind::Append => {
+            let request = wire::append_from_wire(payload)?;
+            wire::append_reply_to_wire(&raft.append_entries(request).await.map_err(stopped)?)
+        }
+        Kind::Vote => {
+            let request = wire::vote_request_from_wire(payload)?;
+            wire::vote_reply_to_wire(&raft.vote(request).await.map_err(stopped)?)
+        }
+        Kind::PreVote => {
+            let request = wire::vote_request_from_wire(payload)?;
+            wire::vote_reply_to_wire(&raft.pre_vote(request).await.map_err(stopped)?)
+        }
+        Kind::TransferLeader => {
+            let request = wire::transfer_from_wire(payload)?;
+            let reply = raft
+                .handle_transfer_leader(request)
+                .await
+                .map_err(stopped)?;
+            wire::transfer_reply_to_wire(&reply)
+        }
+        Kind::ReadIndex => wire::encode(&super::peer::ReadIndexReply {
+            index: group.read_index_here().await?,
+        }),
+        Kind::Admin => membership::serve(group, payload).await?,
+        Kind::Propose => unreachable!("proposals are queued, not served"),
+    })
+}
+
+fn stopped(error: impl std::fmt::Display) -> Refused {
+    Refused::new(Reason::Stopped).with_text(error)
+}
+
+impl From<Unreadable> for Refused {
+    fn from(error: Unreadable) -> Self {
+        Self::new(Reason::Foreign).with_text(error)
+    }
+}
+
+/// The way back to whoever asked.
+pub(crate) struct Answerer {
+    lane: Lane,
+    me: u64,
+    peer: u64,
+    group: u32,
+    request: u64,
+    kind: u32,
+    epoch: u64,
+    cluster_high: u64,
+    cluster_low: u64,
+}
+
+impl Answerer {
+    fn send(&self, flags: u32, payload: Bytes) {
+        let frame = Frame {
+            cluster_high: self.cluster_high,
+            cluster_low: self.cluster_low,
+            group: self.group,
+            epoch: self.epoch,
+            request: self.request,
+            kind: self.kind | flags,
+            deadline_ms: 0,
+            payload,
+            from: self.me,
+        };
+        // A lost answer is a time-out to whoever asked; a full lane is no different.
+        let _ = self.lane.send(self.peer, frame);
+    }
+
+    fn accept(&self, payload: Bytes) {
+        self.send(ANSWER, payload);
+    }
+
+    fn refuse(&self, refused: &Refused) {
+        self.send(ANSWER | REFUSED, refused.encode());
+    }
+
+    /// Answers a forwarded proposal.
+    pub(crate) fn committed(&self, answer: propose::Answer) {
+        match answer {
+            Ok(committed) => self.accept(wire::encode(&Committed {
+                index: committed.index,
+                term: committed.term,
+                at_ms: committed.at_ms,
+                outcome: committed.outcome,
+            })),
+            Err(NotCommitted::NotLeader(leader)) => {
+                self.refuse(&Refused::new(Reason::NotLeader).with_leader(leader));
+            }
+            Err(NotCommitted::Error(error)) => self.refuse(&Refused::new(match error {
+                ProposeError::NoLeader => Reason::NotLeader,
+                ProposeError::Overloaded => Reason::Overloaded,
+                ProposeError::Expired => Reason::Expired,
+                ProposeError::OutcomeUnknown => Reason::OutcomeUnknown,
+                ProposeError::TooLarge { .. } => Reason::TooLarge,
+                ProposeError::Stopped => Reason::Stopped,
+            })),
+        }
+    }
+}
