@@ -1,0 +1,148 @@
+//! Getting evidence over HTTP.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::provider::Payment;
+use super::replica::{Group, Replica};
+use crate::http_client::{self, Connection, Request};
+
+/// A big replica takes a while to describe itself.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Evidence that could not be got.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No answer.
+    #[error("http://{address}{path}: {source}")]
+    Call {
+        /// Whom was asked.
+        address: SocketAddr,
+        /// For what.
+        path: String,
+        /// Why not.
+        source: http_client::Error,
+    },
+    /// Another answer than was asked for.
+    #[error("http://{address}{path} answered {status}: {body}")]
+    Answer {
+        /// Whom was asked.
+        address: SocketAddr,
+        /// For what.
+        path: String,
+        /// HTTP status.
+        status: u16,
+        /// The beginning of the body, or how it is malformed.
+        body: String,
+    },
+}
+
+/// One group's digest on one node.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Digest {
+    /// Which group.
+    pub group: u32,
+    /// Index of the last applied entry.
+    pub applied: u64,
+    /// Digest of the state after it.
+    pub digest: String,
+}
+
+/// One group as a node's status shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct GroupStatus {
+    /// Which group.
+    pub group: u32,
+    /// The node that leads it, if one is known.
+    pub leader: Option<u64>,
+    /// Its term.
+    #[serde(default)]
+    pub term: u64,
+}
+
+/// `GET /admin/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Status {
+    /// The node.
+    pub node_id: u64,
+    /// Its groups.
+    pub groups: Vec<GroupStatus>,
+}
+
+/// Asks for a JSON document.
+pub async fn json<T: DeserializeOwned>(
+    address: SocketAddr,
+    path: &str,
+    deadline: Duration,
+) -> Result<T, Error> {
+    let mut connection = Connection::new(address);
+    let reply = connection
+        .call(&Request::get(path), deadline)
+        .await
+        .map_err(|source| Error::Call {
+            address,
+            path: path.to_owned(),
+            source,
+        })?;
+    let unexpected = |body: String| Error::Answer {
+        address,
+        path: path.to_owned(),
+        status: reply.status,
+        body,
+    };
+    if reply.status != 200 {
+        let body = String::from_utf8_lossy(reply.body);
+        return Err(unexpected(body.chars().take(200).collect()));
+    }
+    serde_json::from_slice(reply.body).map_err(|error| unexpected(error.to_string()))
+}
+
+/// A node's digests, by group.
+pub async fn digests(admin: SocketAddr) -> Result<BTreeMap<u32, Digest>, Error> {
+    let digests: Vec<Digest> = json(admin, "/admin/digests", DEADLINE).await?;
+    Ok(digests
+        .into_iter()
+        .map(|digest| (digest.group, digest))
+        .collect())
+}
+
+/// A node's status.
+pub async fn status(admin: SocketAddr, deadline: Duration) -> Result<Status, Error> {
+    json(admin, "/admin/status", deadline).await
+}
+
+/// A node's whole state: every shard of it. Group 0 holds the catalogue and no seats.
+pub async fn replica(admin: SocketAddr) -> Result<Replica, Error> {
+    let mut groups = Vec::new();
+    for group in digests(admin)
+        .await?
+        .into_keys()
+        .filter(|&group| group != 0)
+    {
+        let mut state: Group =
+            json(admin, &format!("/admin/audit?group={group}"), DEADLINE).await?;
+        state.orders.sort_by(|a, b| a.order_id.cmp(&b.order_id));
+        for section in &mut state.sections {
+            section.sold_seats.sort();
+        }
+        groups.push(state);
+    }
+    Ok(Replica {
+        node: admin.to_string(),
+        groups,
+    })
+}
+
+/// Everything the provider ever did.
+pub async fn payments(provider: SocketAddr) -> Result<Vec<Payment>, Error> {
+    #[derive(Deserialize)]
+    struct Ledger {
+        payments: Vec<Payment>,
+    }
+    let ledger: Ledger = json(provider, "/v1/ledger", DEADLINE).await?;
+    Ok(ledger.payments)
+}
