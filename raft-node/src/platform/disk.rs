@@ -34,6 +34,7 @@ pub trait Disk: Send + Sync {
 }
 
 /// An open file. Methods take `&self`: callers order their own writes.
+#[allow(clippy::len_without_is_empty)] // A file's length is asked for to read all of it.
 pub trait File: Send + Sync {
     /// Length in bytes.
     fn len<'a>(&'a self) -> BoxFuture<'a, io::Result<u64>>;

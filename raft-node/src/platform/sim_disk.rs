@@ -54,6 +54,8 @@ struct State {
     unsynced_names: Vec<NameOp>,
     fail_next_sync: bool,
     quota_bytes: Option<u64>,
+    /// Operations until power fails.
+    operations_left: Option<u64>,
     syncs: u64,
 }
 
@@ -89,6 +91,7 @@ impl SimDisk {
             unsynced_names: Vec::new(),
             fail_next_sync: false,
             quota_bytes: None,
+            operations_left: None,
             syncs: 0,
         };
         Self {
@@ -112,6 +115,7 @@ impl SimDisk {
         state.epoch += 1;
         state.locked = false;
         state.fail_next_sync = false;
+        state.operations_left = None;
         let kept = match mode {
             CrashMode::LoseUnsynced => 0,
             CrashMode::KeepAll => state.unsynced_names.len(),
@@ -126,6 +130,12 @@ impl SimDisk {
         for inode in state.names.values() {
             contents(inode).crash(mode, &mut state.chance);
         }
+    }
+
+    /// Power fails after this many more changes and syncs: everything from then on is an error,
+    /// until [`SimDisk::crash`] says what is left.
+    pub fn stop_after(&self, operations: u64) {
+        self.state().operations_left = Some(operations);
     }
 
     /// Another disk with the same contents, as if everything had been synced.
@@ -400,7 +410,7 @@ impl Mount {
     }
 
     fn rename_now(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut state = self.alive()?;
+        let mut state = changing(&self.disk, self.epoch)?;
         let inode = state
             .names
             .get(from)
@@ -414,7 +424,7 @@ impl Mount {
     }
 
     fn remove_now(&self, path: &str) -> io::Result<()> {
-        let mut state = self.alive()?;
+        let mut state = changing(&self.disk, self.epoch)?;
         if !state.names.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -441,12 +451,25 @@ impl Mount {
     }
 }
 
+/// The state, if power has not failed; counts an operation that changes or syncs something.
+fn changing(disk: &SimDisk, epoch: u64) -> io::Result<MutexGuard<'_, State>> {
+    let mut state = alive(disk, epoch)?;
+    if let Some(left) = state.operations_left.as_mut() {
+        *left = left.checked_sub(1).ok_or_else(crashed)?;
+    }
+    Ok(state)
+}
+
+fn crashed() -> io::Error {
+    io::Error::other("the node has crashed")
+}
+
 fn alive(disk: &SimDisk, epoch: u64) -> io::Result<MutexGuard<'_, State>> {
     let state = disk.state();
     if state.epoch == epoch {
         Ok(state)
     } else {
-        Err(io::Error::other("the node has crashed"))
+        Err(crashed())
     }
 }
 
@@ -469,7 +492,7 @@ impl Disk for Mount {
 
     fn sync_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(async move {
-            self.alive()?.sync_names(dir);
+            changing(&self.disk, self.epoch)?.sync_names(dir);
             Ok(())
         })
     }
@@ -501,7 +524,7 @@ struct OpenFile {
 
 impl OpenFile {
     fn perform(&self, op: FileOp) -> io::Result<()> {
-        let state = alive(&self.disk, self.epoch)?;
+        let state = changing(&self.disk, self.epoch)?;
         let end = match &op {
             FileOp::Write { offset, bytes } => offset + bytes.len(),
             FileOp::SetLen(len) => *len,
@@ -515,7 +538,7 @@ impl OpenFile {
     }
 
     fn sync_now(&self) -> io::Result<()> {
-        let mut state = alive(&self.disk, self.epoch)?;
+        let mut state = changing(&self.disk, self.epoch)?;
         state.syncs += 1;
         if std::mem::take(&mut state.fail_next_sync) {
             contents(&self.inode).unsynced.clear();

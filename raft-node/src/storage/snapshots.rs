@@ -248,6 +248,9 @@ fn decode(
             supported: VERSION,
         });
     }
+    if version != VERSION {
+        return Err(reader.damaged("its format version never existed"));
+    }
     let (tag, bytes) = reader.frame()?;
     let header = HeaderRecord::decode(bytes).ok().filter(|_| tag == HEADER);
     let Some(header) = header else {

@@ -16,6 +16,8 @@
 //!
 //! Reads never touch the disk: entries from the purge point on are held in memory.
 
+mod housekeeping;
+mod prepare;
 pub(crate) mod record;
 pub(crate) mod recover;
 pub(crate) mod segment;

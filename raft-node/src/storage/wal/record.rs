@@ -130,6 +130,11 @@ pub(crate) enum Parsed {
     Unknown { group: u32, kind: u8 },
 }
 
+/// Bytes the record of an entry takes in a segment.
+pub(crate) fn entry_size(payload_bytes: usize) -> usize {
+    (FRAME_BYTES + ENTRY_ID_BYTES + payload_bytes).next_multiple_of(ALIGN_BYTES)
+}
+
 impl Record {
     /// Bytes the record takes in a segment.
     pub(crate) fn size(&self) -> usize {

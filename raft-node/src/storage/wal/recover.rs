@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::record::{EntryId, FRAME_BYTES, Parsed, Place, Record, group_hint, parse};
+use super::record::{
+    self, ALIGN_BYTES, EntryId, FRAME_BYTES, Parsed, Place, Record, group_hint, parse,
+};
 use super::segment::{self, HEADER_BYTES, Header, Name};
 use crate::platform::Disk;
 use crate::platform::disk::File;
@@ -32,6 +34,13 @@ pub(crate) struct Found {
     pub(crate) segment: u64,
     pub(crate) term: u64,
     pub(crate) payload: Bytes,
+}
+
+impl Found {
+    /// Size of its record.
+    pub(crate) fn bytes(&self) -> u64 {
+        record::entry_size(self.payload.len()) as u64
+    }
 }
 
 /// The segment to go on in.
@@ -188,7 +197,7 @@ fn replay_segment(
             "a checkpoint cannot be read".to_owned(),
         ));
     }
-    let mut beyond = offset + super::record::ALIGN_BYTES;
+    let mut beyond = offset + ALIGN_BYTES;
     while beyond + FRAME_BYTES <= contents.len() {
         if let Parsed::Valid { base, .. } = parse(contents, place(header, beyond))
             && base as usize > offset
@@ -198,7 +207,7 @@ fn replay_segment(
             );
             return Err(damaged(path, offset, group_hint(contents, offset), reason));
         }
-        beyond += super::record::ALIGN_BYTES;
+        beyond += ALIGN_BYTES;
     }
     Ok(Stop::End(offset))
 }
@@ -281,11 +290,13 @@ async fn open_tail(
             .await
             .map_err(StorageError::io("extend", path))?;
     }
-    if contents[offset..].iter().any(|byte| *byte != 0) {
-        tracing::info!(
+    // The padding of the last record may be what is cut off.
+    let leftover = contents.get(offset..).unwrap_or_default();
+    if leftover.iter().any(|byte| *byte != 0) {
+        tracing::debug!(
             path,
             offset,
-            "cutting the tail of the log: it was not written whole, or never synced"
+            "clearing what follows the last whole record of the log"
         );
         let mut at = offset;
         while at < contents.len() {

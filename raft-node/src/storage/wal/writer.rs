@@ -1,24 +1,24 @@
 //! The one task that writes the log: it takes everything queued, writes it with one write, syncs
-//! once, and completes all callbacks in order. Between batches it gives back segments nothing
-//! lives in, and moves the few entries of an idle group out of the oldest segment, so that one
-//! quiet group cannot hold back the disk of a busy node.
+//! once, and completes all callbacks in order. What can wait is done between batches (see
+//! [`super::housekeeping`]).
 //!
 //! Its mirror of each group says what the *written* log says (memory may be ahead): checkpoints
 //! are taken from the mirror.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 
-use super::record::{ALIGN_BYTES, EntryId, FRAME_BYTES, Place, Record};
+use super::prepare::Preparation;
+use super::record::{EntryId, FRAME_BYTES, Place, Record};
 use super::recover::{OpenSegment, Recovered};
-use super::segment::{self, HEADER_BYTES, Header};
-use super::{Completion, SharedLogs, WalCounters, closed, locked};
+use super::segment;
+use super::{Completion, SharedLogs, WalCounters, closed};
 use crate::platform::Disk;
 use crate::storage::StorageOptions;
 use crate::storage::error::StorageError;
@@ -27,12 +27,6 @@ use crate::storage::identity::Identity;
 
 /// Payload bytes after which a batch is written though more is queued.
 const BATCH_BYTES: usize = 4 << 20;
-/// Segments kept to be used again; more are removed.
-const SPARES_MAX: usize = 2;
-/// Files are whole multiples of this.
-const BLOCK_BYTES: usize = 4096;
-/// Bytes zeroed by one write.
-const ZERO_CHUNK_BYTES: usize = 1 << 20;
 
 /// What the writer is asked for.
 pub(crate) enum Request {
@@ -49,37 +43,40 @@ pub(crate) enum Request {
 
 /// Where an entry lives.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    segment: u64,
-    term: u64,
+pub(super) struct Slot {
+    pub(super) segment: u64,
+    pub(super) term: u64,
+    /// Size of its record.
+    pub(super) bytes: u64,
 }
 
 /// What is known of a segment.
 #[derive(Clone, Copy, Debug)]
-struct Usage {
-    size: u64,
-    /// Entries in it that are neither purged, nor cut off, nor rewritten.
-    live: u64,
+pub(super) struct Usage {
+    /// Size of the file.
+    pub(super) size: u64,
+    /// Bytes of entries in it that are neither purged, nor cut off, nor rewritten.
+    pub(super) live: u64,
 }
 
 /// See the module.
 pub(crate) struct Writer {
-    disk: Arc<dyn Disk>,
-    identity: Identity,
-    segment_bytes: usize,
-    segments_before_rewrite: usize,
-    counters: Arc<WalCounters>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) identity: Identity,
+    pub(super) segment_bytes: usize,
+    pub(super) segments_before_rewrite: usize,
+    pub(super) counters: Arc<WalCounters>,
     /// What readers see; the source of rewritten entries.
-    logs: SharedLogs,
-    mirror: BTreeMap<u32, GroupLog<Slot>>,
-    segments: BTreeMap<u64, Usage>,
-    spares: Vec<u64>,
-    open: OpenSegment,
+    pub(super) logs: SharedLogs,
+    pub(super) mirror: BTreeMap<u32, GroupLog<Slot>>,
+    pub(super) segments: BTreeMap<u64, Usage>,
+    pub(super) spares: Vec<u64>,
+    pub(super) open: OpenSegment,
     /// Everything before this offset of the open segment is durable.
-    synced: u32,
+    pub(super) synced: u32,
     /// Records not yet written, to go to `open.written`.
-    buffer: BytesMut,
-    rotated: bool,
+    pub(super) buffer: BytesMut,
+    pub(super) rotated: bool,
 }
 
 impl Writer {
@@ -111,13 +108,14 @@ impl Writer {
                 segments
                     .get_mut(&found.segment)
                     .expect("recovery names only segments it read")
-                    .live += 1;
+                    .live += found.bytes();
             }
             mirror.insert(
                 *group,
                 log.map(|found| Slot {
                     segment: found.segment,
                     term: found.term,
+                    bytes: found.bytes(),
                 }),
             );
         }
@@ -163,6 +161,9 @@ impl Writer {
             buffer: BytesMut::new(),
             rotated: false,
         };
+        // Recovery synced what it found; from here on damage to it can be told from a torn tail.
+        let marked = writer.mark_synced().await;
+        marked.map_err(StorageError::io("write", segment::DIRECTORY))?;
         writer.retire_dead_segments().await;
         writer.prepare_spare().await;
         Ok(writer)
@@ -201,6 +202,12 @@ impl Writer {
             {
                 failed = Some(give_up(&error));
             }
+        }
+        if failed.is_none()
+            && let Err(error) = self.flush(self.synced != self.open.written).await
+        {
+            // Nothing that was acknowledged is at stake: only marks nobody waits for.
+            tracing::warn!(%error, "the last marks of the log are not durable");
         }
         queue.close();
         while let Ok(request) = queue.try_recv() {
@@ -256,7 +263,7 @@ impl Writer {
     }
 
     /// Puts a record into the buffer, beginning a new segment when it does not fit.
-    async fn put(&mut self, group: u32, record: Record) -> io::Result<()> {
+    pub(super) async fn put(&mut self, group: u32, record: Record) -> io::Result<()> {
         let size = record.size();
         // Room for the seal is always left.
         if self.open.written as usize + self.buffer.len() + size + FRAME_BYTES
@@ -267,6 +274,14 @@ impl Writer {
         record.encode(group, self.place(), self.synced, &mut self.buffer);
         self.counters.records.fetch_add(1, Ordering::Relaxed);
         self.reflect(group, &record)
+    }
+
+    pub(super) fn preparation(&self) -> Preparation<'_> {
+        Preparation {
+            disk: &*self.disk,
+            identity: self.identity,
+            segment_bytes: self.segment_bytes,
+        }
     }
 
     fn place(&self) -> Place {
@@ -282,34 +297,22 @@ impl Writer {
     fn reflect(&mut self, group: u32, record: &Record) -> io::Result<()> {
         let log = self.mirror.entry(group).or_default();
         let segment = self.open.sequence;
-        let mut gone = Default::default();
+        let slot = |id: &EntryId| Slot {
+            segment,
+            term: id.term,
+            bytes: record.size() as u64,
+        };
+        let mut gone = VecDeque::new();
+        let mut come = 0;
         match record {
             Record::Entry { id, .. } => {
-                log.append(
-                    *id,
-                    Slot {
-                        segment,
-                        term: id.term,
-                    },
-                )
-                .map_err(io::Error::other)?;
-                self.segments
-                    .entry(segment)
-                    .and_modify(|usage| usage.live += 1);
+                log.append(*id, slot(id)).map_err(io::Error::other)?;
+                come = record.size() as u64;
             }
             Record::Rewrite { id, .. } => {
-                if let Some(slot) = log.get_mut(id.index) {
-                    gone = [std::mem::replace(
-                        slot,
-                        Slot {
-                            segment,
-                            term: id.term,
-                        },
-                    )]
-                    .into();
-                    self.segments
-                        .entry(segment)
-                        .and_modify(|usage| usage.live += 1);
+                if let Some(old) = log.get_mut(id.index) {
+                    gone = [std::mem::replace(old, slot(id))].into();
+                    come = record.size() as u64;
                 }
             }
             Record::Vote(vote) => log.vote = Some(*vote),
@@ -318,16 +321,19 @@ impl Writer {
             Record::Committed(id) => log.committed = *id,
             Record::Checkpoint(_) | Record::Synced | Record::Sealed => {}
         }
+        self.segments
+            .entry(segment)
+            .and_modify(|usage| usage.live += come);
         for slot in gone {
             self.segments
                 .entry(slot.segment)
-                .and_modify(|usage| usage.live -= 1);
+                .and_modify(|usage| usage.live -= slot.bytes);
         }
         Ok(())
     }
 
     /// Writes the buffer; with `durable`, syncs, and leaves a mark that says so.
-    async fn flush(&mut self, durable: bool) -> io::Result<()> {
+    pub(super) async fn flush(&mut self, durable: bool) -> io::Result<()> {
         if !self.buffer.is_empty() {
             let bytes = self.buffer.split().freeze();
             let count = u32::try_from(bytes.len()).expect("the buffer is smaller than the segment");
@@ -369,12 +375,8 @@ impl Writer {
         self.flush(true).await?;
         let sequence = self.open.sequence + 1;
         let spare = self.spares.pop();
-        let place = Preparation {
-            disk: &*self.disk,
-            identity: self.identity,
-            segment_bytes: self.segment_bytes,
-        };
-        self.open = place
+        self.open = self
+            .preparation()
             .begin(sequence, &self.mirror, first_bytes, spare)
             .await?;
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
@@ -388,123 +390,6 @@ impl Writer {
         self.synced = self.open.written;
         self.rotated = true;
         Ok(())
-    }
-
-    /// What can wait until nobody waits. A failure to give back or to prepare a file costs space,
-    /// not promises; a failed rewrite is a failed write like any other.
-    async fn keep_house(&mut self) -> io::Result<()> {
-        self.retire_dead_segments().await;
-        if std::mem::take(&mut self.rotated) {
-            self.rewrite_oldest().await?;
-            self.retire_dead_segments().await;
-            self.prepare_spare().await;
-            // A rewrite may itself have begun a segment; that is no reason for another one.
-            self.rotated = false;
-        }
-        Ok(())
-    }
-
-    /// Gives back the oldest segments nothing lives in. One at a time, each durably: a hole in
-    /// the sequence would look like a lost file, and a spare must have lost its old name before
-    /// its contents change.
-    async fn retire_dead_segments(&mut self) {
-        if self.synced != self.open.written {
-            // The purge that killed a segment may not be durable yet.
-            return;
-        }
-        while let Some((sequence, usage)) = self
-            .segments
-            .first_key_value()
-            .map(|(sequence, usage)| (*sequence, *usage))
-        {
-            if usage.live > 0 || sequence == self.open.sequence {
-                return;
-            }
-            if let Err(error) = self.retire(sequence, usage).await {
-                tracing::warn!(%error, segment = sequence, "cannot give back a log segment");
-                return;
-            }
-            self.segments.remove(&sequence);
-        }
-    }
-
-    async fn retire(&mut self, sequence: u64, usage: Usage) -> io::Result<()> {
-        let path = segment::path(sequence);
-        let reusable = usage.size == self.segment_bytes as u64 && self.spares.len() < SPARES_MAX;
-        if reusable {
-            self.disk
-                .rename(&path, &segment::spare_path(sequence))
-                .await?;
-        } else {
-            self.disk.remove(&path).await?;
-        }
-        self.disk.sync_dir(segment::DIRECTORY).await?;
-        if reusable {
-            self.spares.push(sequence);
-        }
-        Ok(())
-    }
-
-    /// Sees to it that the next segment is there before it is needed.
-    async fn prepare_spare(&mut self) {
-        if !self.spares.is_empty() {
-            return;
-        }
-        // Unique: segments of smaller numbers are in use or were spares before.
-        let number = self.open.sequence + 1;
-        let place = Preparation {
-            disk: &*self.disk,
-            identity: self.identity,
-            segment_bytes: self.segment_bytes,
-        };
-        match place.zeroed(number, self.segment_bytes).await {
-            Ok(_) => self.spares.push(number),
-            Err(error) => tracing::warn!(%error, "cannot prepare the next log segment"),
-        }
-    }
-
-    /// Writes the few living entries of the oldest segment again, when the log has grown long.
-    async fn rewrite_oldest(&mut self) -> io::Result<()> {
-        let Some(oldest) = self.segments.keys().next().copied() else {
-            return Ok(());
-        };
-        if self.segments.len() <= self.segments_before_rewrite || oldest == self.open.sequence {
-            return Ok(());
-        }
-        let mut moved = Vec::new();
-        let mut bytes = 0;
-        for (group, mirror) in &self.mirror {
-            let Some(memory) = locked(&self.logs).get(group).cloned() else {
-                continue;
-            };
-            let memory = locked(&memory);
-            for (index, slot) in mirror.items().filter(|(_, slot)| slot.segment == oldest) {
-                // In memory it may be cut off or purged already; then its segment waits for that.
-                let Some(entry) = memory.get(index).filter(|entry| entry.term == slot.term) else {
-                    continue;
-                };
-                bytes += entry.payload.len();
-                let id = EntryId {
-                    term: entry.term,
-                    index,
-                };
-                moved.push((
-                    *group,
-                    Record::Rewrite {
-                        id,
-                        payload: entry.payload.clone(),
-                    },
-                ));
-            }
-        }
-        if bytes > self.segment_bytes / 4 {
-            // Not an idle group's leftovers but a log in use, waiting for its snapshot.
-            return Ok(());
-        }
-        for (group, record) in moved {
-            self.put(group, record).await?;
-        }
-        self.flush(true).await
     }
 }
 
@@ -543,124 +428,5 @@ fn completion(request: Request) -> Option<Completion> {
     match request {
         Request::Write { done, .. } => done,
         Request::Stop(_) => None,
-    }
-}
-
-/// Making of segments.
-struct Preparation<'a> {
-    disk: &'a dyn Disk,
-    identity: Identity,
-    segment_bytes: usize,
-}
-
-impl Preparation<'_> {
-    /// Keeps the spares that have the size in use, removes the others.
-    async fn usable_spares(&self, found: Vec<u64>) -> Result<Vec<u64>, StorageError> {
-        let mut kept = Vec::new();
-        for number in found {
-            let path = segment::spare_path(number);
-            let file = self
-                .disk
-                .open(&path, false)
-                .await
-                .map_err(StorageError::io("open", &path))?;
-            let length = file
-                .len()
-                .await
-                .map_err(StorageError::io("measure", &path))?;
-            if length == self.segment_bytes as u64 && kept.len() < SPARES_MAX {
-                kept.push(number);
-            } else {
-                self.disk
-                    .remove(&path)
-                    .await
-                    .map_err(StorageError::io("remove", &path))?;
-            }
-        }
-        Ok(kept)
-    }
-
-    /// A file of zeros, durable: writing into it later changes no metadata, so a sync is one write.
-    async fn zeroed(
-        &self,
-        number: u64,
-        size: usize,
-    ) -> io::Result<Arc<dyn crate::platform::disk::File>> {
-        let file = self.disk.open(&segment::spare_path(number), true).await?;
-        file.set_len(0).await?;
-        let mut at = 0;
-        while at < size {
-            let count = ZERO_CHUNK_BYTES.min(size - at);
-            file.write_at(at as u64, Bytes::from(vec![0; count]))
-                .await?;
-            at += count;
-        }
-        file.sync().await?;
-        Ok(file)
-    }
-
-    /// Begins a segment: header and checkpoints durable first, then its name.
-    async fn begin(
-        &self,
-        sequence: u64,
-        mirror: &BTreeMap<u32, GroupLog<Slot>>,
-        first_bytes: usize,
-        spare: Option<u64>,
-    ) -> io::Result<OpenSegment> {
-        let mut head = BytesMut::zeroed(HEADER_BYTES);
-        for (group, log) in mirror {
-            let offset = u32::try_from(head.len())
-                .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-            Record::Checkpoint(log.checkpoint()).encode(
-                *group,
-                Place {
-                    segment: sequence,
-                    offset,
-                },
-                0,
-                &mut head,
-            );
-        }
-        debug_assert_eq!(head.len() % ALIGN_BYTES, 0, "records are padded");
-        // Never so full of checkpoints that the first record, the seal and the mark have no room.
-        let least = (head.len() + first_bytes + 2 * FRAME_BYTES).next_multiple_of(BLOCK_BYTES);
-        let size = self.segment_bytes.max(least);
-        let too_large = |_| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "an entry is larger than a log segment can be",
-            )
-        };
-        let size = u32::try_from(size).map_err(too_large)?;
-        let head_bytes = u32::try_from(head.len()).map_err(too_large)?;
-        let header = Header {
-            sequence,
-            identity: self.identity,
-            size: u64::from(size),
-            head_bytes,
-        };
-        head[..HEADER_BYTES].copy_from_slice(&header.encode());
-
-        let (number, file) = match spare {
-            Some(number) if size as usize == self.segment_bytes => (
-                number,
-                self.disk.open(&segment::spare_path(number), false).await?,
-            ),
-            // The spare does not fit; making it anew under the same number keeps the count.
-            Some(number) => (number, self.zeroed(number, size as usize).await?),
-            None => (sequence, self.zeroed(sequence, size as usize).await?),
-        };
-        file.write_at(0, head.freeze()).await?;
-        file.sync().await?;
-        self.disk
-            .rename(&segment::spare_path(number), &segment::path(sequence))
-            .await?;
-        self.disk.sync_dir(segment::DIRECTORY).await?;
-        Ok(OpenSegment {
-            file,
-            sequence,
-            size,
-            written: head_bytes,
-        })
     }
 }
