@@ -8,6 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "proto/usher/v1/ledger.proto",
         "proto/usher/v1/catalogue.proto",
+        "proto/usher/v1/snapshot.proto",
     ];
     for file in files {
         println!("cargo:rerun-if-changed={file}");

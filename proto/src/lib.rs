@@ -7,6 +7,7 @@
 
 pub mod convert;
 pub mod error;
+pub mod snapshot;
 
 pub use convert::{decode_command, decode_outcome, encode_command, encode_outcome};
 pub use error::DecodeError;

@@ -74,12 +74,28 @@ pub(super) fn seat_list(numbers: &[u32]) -> Result<SeatList, DecodeError> {
     Ok(list)
 }
 
-impl From<&OpenOrder> for v1::OpenOrder {
-    fn from(open: &OpenOrder) -> Self {
-        let leg = |leg: &LegWant| v1::LegWant {
+impl From<&LegWant> for v1::LegWant {
+    fn from(leg: &LegWant) -> Self {
+        Self {
             shard: leg.shard.0.into(),
             want: Some((&leg.want).into()),
-        };
+        }
+    }
+}
+
+impl TryFrom<v1::LegWant> for LegWant {
+    type Error = DecodeError;
+
+    fn try_from(leg: v1::LegWant) -> Result<Self, DecodeError> {
+        Ok(Self {
+            shard: shard(leg.shard, "leg.shard")?,
+            want: required(leg.want, "leg.want")?.try_into()?,
+        })
+    }
+}
+
+impl From<&OpenOrder> for v1::OpenOrder {
+    fn from(open: &OpenOrder) -> Self {
         Self {
             order: Some(id(open.order.0)),
             event: Some(id(open.event.0)),
@@ -88,7 +104,7 @@ impl From<&OpenOrder> for v1::OpenOrder {
                 index: pass.index,
                 until_ms: pass.until.0,
             }),
-            legs: open.legs.iter().map(leg).collect(),
+            legs: open.legs.iter().map(Into::into).collect(),
         }
     }
 }
@@ -97,12 +113,6 @@ impl TryFrom<v1::OpenOrder> for OpenOrder {
     type Error = DecodeError;
 
     fn try_from(open: v1::OpenOrder) -> Result<Self, DecodeError> {
-        let leg = |leg: v1::LegWant| {
-            Ok::<_, DecodeError>(LegWant {
-                shard: shard(leg.shard, "leg.shard")?,
-                want: required(leg.want, "leg.want")?.try_into()?,
-            })
-        };
         Ok(Self {
             order: OrderId(from_id(open.order, "order")?),
             event: EventId(from_id(open.event, "event")?),
@@ -111,7 +121,11 @@ impl TryFrom<v1::OpenOrder> for OpenOrder {
                 index: pass.index,
                 until: Timestamp(pass.until_ms),
             }),
-            legs: open.legs.into_iter().map(leg).collect::<Result<_, _>>()?,
+            legs: open
+                .legs
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
         })
     }
 }

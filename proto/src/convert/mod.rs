@@ -6,6 +6,7 @@ pub mod event;
 pub mod ids;
 mod message;
 mod outcome;
+pub(crate) mod snapshot;
 
 use bytes::Bytes;
 use ledger::{Command, Outcome};
