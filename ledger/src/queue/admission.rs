@@ -73,7 +73,8 @@ impl Admission {
     /// Moves the cursor. How many people were admitted.
     pub(super) fn step(&mut self, terms: Terms, now: Timestamp) -> u64 {
         let earned = now.since_ms(self.stepped_at).saturating_mul(terms.rate);
-        let full = PERSON.max(terms.rate * BURST_MS);
+        // The fraction of a person on top is what a step that comes a little late has earned.
+        let full = PERSON.max(terms.rate * BURST_MS) + PERSON - 1;
         self.credit = self.credit.saturating_add(earned).min(full);
         self.stepped_at = self.stepped_at.max(now);
         let waiting = terms.joined - self.cursor;

@@ -21,6 +21,8 @@ pub mod merkle;
 mod room;
 mod roster;
 mod saved;
+#[cfg(test)]
+mod tests;
 
 pub use admission::Mark;
 pub use room::{Drawn, Proof, Room, RoomState, RoomStatus};

@@ -29,6 +29,8 @@ mod scattered;
 mod seat;
 mod section;
 mod stock;
+#[cfg(test)]
+mod tests;
 
 use crate::event::{EventPlan, EventRules};
 use crate::ids::*;
