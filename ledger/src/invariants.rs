@@ -65,10 +65,9 @@ impl Ledger {
     pub(crate) fn check_now_and_then(&self) {
         let size =
             self.orders.len() + self.buyers.len() + self.payments.len() + self.seats.legs_count();
-        if size < SMALL || self.applied.is_multiple_of(LARGE_EVERY) {
-            if let Err(violation) = self.check_invariants() {
-                panic!("a ledger's invariant is broken: {violation}");
-            }
+        let due = size < SMALL || self.applied.is_multiple_of(LARGE_EVERY);
+        if due && let Err(violation) = self.check_invariants() {
+            panic!("a ledger's invariant is broken: {violation}");
         }
     }
 

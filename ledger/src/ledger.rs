@@ -13,6 +13,7 @@ use crate::messages::{Inboxes, Outbox, Outboxes};
 use crate::orders::{ClosedOrder, ClosedOrders, Order};
 use crate::outcome::Outcome;
 use crate::payments::{Attempt, AttemptKey, Payments};
+use crate::queue::Room;
 use crate::seats::{Counts, SeatTable};
 use crate::table::Table;
 use crate::tickets::TicketTable;
@@ -23,6 +24,7 @@ pub struct Ledger {
     pub(crate) shard: ShardId,
     pub(crate) clock: Clock,
     pub(crate) events: BTreeMap<EventId, EventState>,
+    pub(crate) rooms: BTreeMap<EventId, Room>,
     pub(crate) seats: SeatTable,
     pub(crate) tickets: TicketTable,
     pub(crate) orders: Table<OrderId, Box<Order>>,
@@ -66,6 +68,7 @@ impl Ledger {
             shard,
             clock: Clock::default(),
             events: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             seats: SeatTable::default(),
             tickets: TicketTable::default(),
             orders: Table::new(),
@@ -211,6 +214,11 @@ impl Ledger {
     /// The tickets of this shard's seats.
     pub fn tickets(&self) -> &TicketTable {
         &self.tickets
+    }
+
+    /// An event's waiting room, if it is kept here.
+    pub fn room(&self, event: EventId) -> Option<&Room> {
+        self.rooms.get(&event)
     }
 
     /// Messages owed to one shard.

@@ -16,6 +16,7 @@ use crate::message::Message;
 use crate::messages::Outbox;
 use crate::orders::{ClosedOrder, Order};
 use crate::payments::{Attempt, AttemptKey};
+use crate::queue::{Room, SavedRoom};
 use crate::seats::{Leg, SavedEnded, SavedEvent};
 use crate::tickets::Ticket;
 
@@ -29,6 +30,10 @@ pub enum Part {
     Head(Head),
     /// An event and what its seats remember besides legs.
     Event(Box<EventPart>),
+    /// A waiting room without its people.
+    Room(Box<SavedRoom>),
+    /// People of a waiting room, in order of their index. Several parts of one follow each other.
+    Roster(RosterPart),
     /// Legs that have places.
     Legs(Vec<Leg>),
     /// Legs that may not come back.
@@ -75,6 +80,17 @@ pub struct EventPart {
     pub room_due: Option<Timestamp>,
 }
 
+/// See [`Part::Roster`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RosterPart {
+    /// The show.
+    pub event: EventId,
+    /// Index of the first person here.
+    pub first: u64,
+    /// The people.
+    pub buyers: Vec<BuyerId>,
+}
+
 /// See [`Part::Outbox`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxPart {
@@ -99,6 +115,12 @@ pub enum PartsError {
         leg: LegKey,
         /// Why.
         why: crate::Rejection,
+    },
+    /// A waiting room's event is missing, or its people are not numbered on.
+    #[error("the waiting room of event {event:?} does not fit")]
+    Room {
+        /// Which.
+        event: EventId,
     },
     /// Messages of an outbox are not numbered on.
     #[error("messages to shard {to} have a gap at {first}")]
@@ -134,6 +156,12 @@ impl Ledger {
         let attempt = |(key, value): &(AttemptKey, &Attempt)| (*key, (*value).clone());
         std::iter::once(Part::Head(head))
             .chain(events)
+            .chain(
+                self.rooms
+                    .values()
+                    .map(|room| Part::Room(Box::new(room.save()))),
+            )
+            .chain(self.rooms.values().flat_map(roster_parts))
             .chain(chunks(self.seats.legs(), |leg| *leg, Part::Legs))
             .chain(chunks(
                 self.seats.ended().collect(),
@@ -206,6 +234,23 @@ impl Ledger {
                     },
                 );
                 marks.push(part.seats);
+            }
+            Part::Room(saved) => {
+                let event = saved.event;
+                let state = self.events.get(&event).ok_or(PartsError::Room { event })?;
+                self.rooms.insert(event, Room::restore(&state.plan, *saved));
+            }
+            Part::Roster(RosterPart {
+                event,
+                first,
+                buyers,
+            }) => {
+                let room = self
+                    .rooms
+                    .get_mut(&event)
+                    .filter(|room| room.joined() == first);
+                room.ok_or(PartsError::Room { event })?
+                    .restore_people(&buyers);
             }
             Part::Legs(legs) => {
                 for leg in legs {
@@ -280,6 +325,21 @@ fn chunks<'a, T: 'a, U: 'a>(
         from += taken;
         Some(part(rest[..taken].iter().map(&copy).collect()))
     })
+}
+
+fn roster_parts(room: &Room) -> impl Iterator<Item = Part> + '_ {
+    let event = room.event();
+    room.roster()
+        .chunks(PART_ENTRIES_MAX)
+        .enumerate()
+        .map(move |(number, buyers)| {
+            let first = (number * PART_ENTRIES_MAX) as u64;
+            Part::Roster(RosterPart {
+                event,
+                first,
+                buyers: buyers.to_vec(),
+            })
+        })
 }
 
 /// An empty box is a part too: its numbers go on where they stopped.

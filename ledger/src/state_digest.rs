@@ -20,6 +20,10 @@ impl Ledger {
                 .values()
                 .map(|state| (&state.plan, state.room_due)),
         );
+        digest.put_table("rooms", self.rooms.len());
+        self.rooms
+            .values()
+            .for_each(|room| room.digest(&mut digest));
         self.seats.digest(&mut digest);
         self.tickets.digest(&mut digest);
         put_all(&mut digest, "orders", self.orders().into_iter());

@@ -64,7 +64,7 @@ impl Ledger {
         plan.version = version;
         plan.rules = rules.clone();
         self.seats.set_rules(event, rules);
-        self.rules_changed(event, now);
+        self.note_room_turn(event, now);
         Ok(Receipt::EventInstalled)
     }
 }

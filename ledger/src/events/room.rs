@@ -1,24 +1,58 @@
-//! The waiting room's turn: people join, the draw comes, the cursor moves, stock is told.
+//! The waiting room's turn: people join, the draw comes, the cursor moves, stock is told. The room
+//! decides; here it is given what it asks for, and its next turn is noted.
 
+use crate::due::Due;
 use crate::ids::*;
 use crate::ledger::Ledger;
 use crate::message::Message;
-use crate::outcome::{Outcome, Rejection};
+use crate::outcome::{Outcome, Receipt, Rejection};
+use crate::queue::Room;
+use crate::seats::Stock;
 
 impl Ledger {
+    /// Puts people into an event's waiting room, in its shard.
     pub(crate) fn join_queue(
         &mut self,
         event: EventId,
-        _buyers: &[BuyerId],
-        _now: Timestamp,
+        buyers: &[BuyerId],
+        now: Timestamp,
     ) -> Outcome {
-        self.events.get(&event).ok_or(Rejection::EventUnknown)?;
-        Err(Rejection::QueueNone)
+        let rules = &self
+            .events
+            .get(&event)
+            .ok_or(Rejection::EventUnknown)?
+            .plan
+            .rules;
+        if rules.queue.is_none() {
+            return Err(Rejection::QueueNone);
+        }
+        let room = self.rooms.get_mut(&event).ok_or(Rejection::WrongShard)?;
+        let indexes = room.join(rules, buyers)?;
+        self.note_room_turn(event, now);
+        Ok(Receipt::QueueJoined { indexes })
     }
 
-    pub(crate) fn room_due(&mut self, _event: EventId, _now: Timestamp) {}
+    /// Opens the waiting room of a new event, if it is kept here.
+    pub(crate) fn open_room(&mut self, event: EventId, now: Timestamp) {
+        let Some(state) = self.events.get(&event) else {
+            return;
+        };
+        let rules = &state.plan.rules;
+        if rules.queue.is_some() && rules.room_shard == self.shard {
+            self.rooms.insert(event, Room::new(&state.plan));
+            self.note_room_turn(event, now);
+        }
+    }
 
-    /// Tells the waiting room what is left here.
+    /// `Due::Room` has come: the draw, or an admission.
+    pub(crate) fn room_due(&mut self, event: EventId, now: Timestamp) {
+        if let (Some(state), Some(room)) = (self.events.get(&event), self.rooms.get_mut(&event)) {
+            room.turn(&state.plan.rules, now);
+        }
+        self.note_room_turn(event, now);
+    }
+
+    /// `Due::Stock` has come: tells the waiting room what is left here.
     pub(crate) fn stock_due(&mut self, event: EventId, now: Timestamp) {
         let Some(stock) = self.seats.tell_stock(event, now) else {
             return;
@@ -28,9 +62,9 @@ impl Ledger {
         };
         let room = state.plan.rules.room_shard;
         if room == self.shard {
-            self.stock_told(room, event, stock.available, stock.held, now);
+            self.stock_told(self.shard, event, stock, now);
         } else {
-            let (available, held) = (stock.available, stock.held);
+            let Stock { available, held } = stock;
             self.outboxes.send(
                 room,
                 Message::Stock {
@@ -42,17 +76,33 @@ impl Ledger {
         }
     }
 
+    /// The waiting room hears what a shard has left.
     pub(crate) fn stock_told(
         &mut self,
-        _from: ShardId,
-        _event: EventId,
-        _available: u32,
-        _held: u32,
-        _now: Timestamp,
+        from: ShardId,
+        event: EventId,
+        stock: Stock,
+        now: Timestamp,
     ) {
+        if let Some(room) = self.rooms.get_mut(&event) {
+            room.stock_told(from, stock);
+            self.note_room_turn(event, now);
+        }
     }
 
-    pub(crate) fn open_room(&mut self, _event: EventId, _now: Timestamp) {}
-
-    pub(crate) fn rules_changed(&mut self, _event: EventId, _now: Timestamp) {}
+    /// Keeps the due index true to when the room wants its next turn. To be called after every
+    /// change it may depend on.
+    pub(crate) fn note_room_turn(&mut self, event: EventId, now: Timestamp) {
+        let (Some(state), Some(room)) = (self.events.get_mut(&event), self.rooms.get(&event))
+        else {
+            return;
+        };
+        if let Some(at) = state.room_due {
+            self.due.clear(at, Due::Room(event));
+        }
+        state.room_due = room.next_due(&state.plan.rules, now);
+        if let Some(at) = state.room_due {
+            self.due.set(at, Due::Room(event));
+        }
+    }
 }

@@ -5,6 +5,7 @@ use crate::ledger::Ledger;
 use crate::limits::MESSAGES_PER_DELIVERY_MAX;
 use crate::message::Message;
 use crate::outcome::{Outcome, Receipt, Rejection};
+use crate::seats::Stock;
 
 impl Ledger {
     pub(crate) fn deliver(
@@ -72,7 +73,11 @@ impl Ledger {
                 available,
                 held,
             } => {
-                self.stock_told(from, *event, *available, *held, now);
+                let stock = Stock {
+                    available: *available,
+                    held: *held,
+                };
+                self.stock_told(from, *event, stock, now);
             }
         }
     }
