@@ -1,6 +1,7 @@
 //! One group's replica on this node: consensus, its machine, its queue, and who is said to lead.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use openraft::ReadPolicy;
@@ -29,6 +30,8 @@ pub(crate) struct Group {
     pub(crate) applied: watch::Receiver<Applied>,
     pub(crate) leader: watch::Receiver<Leader>,
     pub(crate) proposer: Arc<Proposer>,
+    /// When a leader's append last came in, in ms of the monotonic clock.
+    pub(crate) heard_ms: AtomicU64,
 }
 
 impl Group {

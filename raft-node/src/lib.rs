@@ -22,6 +22,7 @@ mod membership;
 pub mod node;
 pub mod platform;
 mod propose;
+pub mod replay;
 pub mod runtime;
 mod stamp;
 pub mod status;

@@ -2,8 +2,8 @@
 //! stopped together.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -66,8 +66,8 @@ impl Shared {
 pub struct Node {
     shared: Arc<Shared>,
     failures: watch::Receiver<Option<Failure>>,
-    stop: Option<oneshot::Sender<()>>,
-    stopped: JoinHandle<()>,
+    /// Taken by the first who stops it.
+    stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
 impl Node {
@@ -166,8 +166,7 @@ impl Node {
         Ok(Self {
             shared,
             failures,
-            stop: Some(stop),
-            stopped,
+            stop: Mutex::new(Some((stop, stopped))),
         })
     }
 
@@ -233,6 +232,20 @@ impl Node {
         Some(self.shared.groups.get(&group)?.applied.clone())
     }
 
+    /// How long ago this replica heard from a leader, in ms: 0 where this node leads, and all of
+    /// its life where it has not heard of any.
+    #[must_use]
+    pub fn contact_age_ms(&self, group: u32) -> u64 {
+        let Some(group) = self.shared.groups.get(&group) else {
+            return u64::MAX;
+        };
+        if group.leader.borrow().node == Some(self.shared.config.node_id) {
+            return 0;
+        }
+        let now = self.shared.platform.clock.monotonic().as_millis() as u64;
+        now.saturating_sub(group.heard_ms.load(Ordering::Relaxed))
+    }
+
     /// Hands a group's leadership to another voter.
     pub async fn move_leader(&self, group: u32, to: u64) -> Result<(), AdminError> {
         let deadline = Duration::from_millis(2 * self.shared.config.election_max_ms);
@@ -256,14 +269,14 @@ impl Node {
         }
     }
 
-    /// Hands over what it leads, stops, and closes its files.
-    pub async fn shutdown(mut self) {
+    /// Hands over what it leads, stops, and closes its files. Asked again it does nothing.
+    pub async fn shutdown(&self) {
+        let taken = self.stop.lock().expect("nobody panics holding it").take();
+        let Some((stop, stopped)) = taken else { return };
         self.hand_over().await;
-        if let Some(stop) = self.stop.take() {
-            // Its receiver is alive: it runs until told.
-            let _ = stop.send(());
-        }
-        let _ = (&mut self.stopped).await;
+        // Its receiver is alive: it runs until told.
+        let _ = stop.send(());
+        let _ = stopped.await;
     }
 
     async fn hand_over(&self) {
@@ -347,6 +360,7 @@ async fn open_group(
         applied,
         leader,
         proposer,
+        heard_ms: AtomicU64::new(0),
     };
     Ok((group, published))
 }

@@ -133,6 +133,12 @@ impl Storage {
         })
     }
 
+    /// Whose directory it is (cluster and node), if it is anybody's. Reads one small file.
+    pub async fn owner(platform: &Platform) -> Result<Option<(u128, u64)>, StorageError> {
+        let written = Identity::read(&*platform.disk).await?;
+        Ok(written.map(|identity| (identity.cluster, identity.node)))
+    }
+
     /// The log and the snapshots of one group; empty ones when it has none yet.
     pub fn group(&self, group: u32) -> (LogStore, SnapshotStore) {
         let snapshots = locked(&self.snapshots)

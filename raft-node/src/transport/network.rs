@@ -3,6 +3,12 @@
 //! Appends are pipelined: up to [`PIPELINE`] are under way, their answers taken in order. An
 //! append that is too large for one message goes out as several, which the follower sees as a
 //! run of ordinary ones.
+//!
+//! When an append overtakes the one before it, the follower finds a gap and says "conflict",
+//! although it will have what it misses a moment later. To openraft a conflict at an entry that
+//! was acknowledged means that a follower lost data, and it stops at once. So behind a success a
+//! conflict is reported as a failed call, and asked again: a follower that did lose data says so
+//! to the first append of the next session, too.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -18,8 +24,8 @@ use openraft::error::{
 };
 use openraft::network::{Backoff, RPCOption, RPCTypes};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
-    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendError,
+    StreamAppendResult, TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 
@@ -130,11 +136,14 @@ impl Network {
 
     /// Waits for the answers to one append: the first that is no success, or success.
     async fn finish_append(&self, sent: Sent, time: Duration) -> Appended {
-        for call in sent {
+        for (number, call) in sent.into_iter().enumerate() {
             let failed = |error| self.failed(error, RPCTypes::AppendEntries, time);
             let answer = call.map_err(failed)?.answer(time).await.map_err(failed)?;
             let reply = wire::append_reply_from_wire(answer)
                 .map_err(|error| RPCError::Network(NetworkError::new(&error)))?;
+            if number > 0 && reply.is_conflict() {
+                return Err(overtaken());
+            }
             if !reply.is_success() {
                 return Ok(reply);
             }
@@ -188,6 +197,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
             option,
             input: Some(input),
             under_way: VecDeque::new(),
+            succeeded: false,
         };
         let answers = futures::stream::unfold(pipeline, |mut pipeline| async move {
             let answer = pipeline.next().await?;
@@ -284,6 +294,14 @@ struct Pipeline<'s, S> {
     /// `None` once it ended.
     input: Option<S>,
     under_way: VecDeque<BoxFuture<'s, Result<StreamAppendResult<TypeConfig>, RpcError>>>,
+    /// An append of this session was acknowledged.
+    succeeded: bool,
+}
+
+fn overtaken() -> RpcError {
+    RPCError::Network(NetworkError::from_string(
+        "an append overtook the one before it",
+    ))
 }
 
 impl<S> Pipeline<'_, S>
@@ -319,7 +337,15 @@ where
                 },
                 answer = next_answer => {
                     self.under_way.pop_front();
-                    return Some(answer);
+                    return Some(match answer {
+                        Ok(Err(StreamAppendError::Conflict(_))) if self.succeeded => {
+                            Err(overtaken())
+                        }
+                        answer => {
+                            self.succeeded |= matches!(answer, Ok(Ok(_)));
+                            answer
+                        }
+                    });
                 }
             }
         }

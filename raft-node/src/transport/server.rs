@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -161,7 +162,11 @@ fn dispatch(served: &Served, frame: Frame, lane: &Lane) -> Option<BoxFuture<'sta
         return None;
     }
     let group = group.clone();
+    let now_ms = served.clock.monotonic().as_millis() as u64;
     Some(Box::pin(async move {
+        if kind == Kind::Append {
+            group.heard_ms.store(now_ms, Ordering::Relaxed);
+        }
         let work = serve(&group, kind, frame.payload);
         match tokio::time::timeout(deadline, work).await {
             Ok(Ok(payload)) => answerer.accept(payload),
