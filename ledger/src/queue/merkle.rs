@@ -124,7 +124,7 @@ impl Merkle {
         if size == 1 {
             return leaf_at(from);
         }
-        if size.is_power_of_two() && size >= STORED_LEAVES && from % size == 0 {
+        if size.is_power_of_two() && size >= STORED_LEAVES && from.is_multiple_of(size) {
             let level = size.trailing_zeros() as usize - STORED_LEVEL;
             if let Some(hash) = self.stored[level].get((from / size) as usize) {
                 return *hash;

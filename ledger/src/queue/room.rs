@@ -176,6 +176,7 @@ impl Room {
     /// When [`Room::turn`] is to be called next; to be asked again after every change.
     pub fn next_due(&self, rules: &EventRules, now: Timestamp) -> Option<Timestamp> {
         match rules.sale {
+            _ if rules.queue.is_none() => None,
             Sale::Paused | Sale::Closed => None,
             Sale::Scheduled if now < rules.opens_at => Some(rules.opens_at),
             Sale::Scheduled | Sale::Open if self.draw.is_none() => Some(now),

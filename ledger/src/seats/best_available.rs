@@ -235,6 +235,7 @@ mod tests {
         };
         Section::new(
             key,
+            0,
             &SectionPlan {
                 shard: ShardId(1),
                 layout,

@@ -276,11 +276,7 @@ impl SeatTable {
         let section = &mut self.sections[record.section as usize];
         section.shift(&record.places, no, from, to);
         let event = section.key().event;
-        let show = self
-            .show_of
-            .get(&event)
-            .expect("a section's event is known");
-        let show = &mut self.shows[*show as usize];
+        let show = &mut self.shows[section.show()];
         show.counts
             .shift(u32::from(record.places.count()), from, to);
         show.stock.changed(event, now, due);
@@ -322,8 +318,7 @@ impl SeatTable {
     }
 
     fn ticket_ids(&self, record: &Record) -> impl Iterator<Item = TicketId> + use<> {
-        let event = self.sections[record.section as usize].key().event;
-        let shard = self.show(event).expect("a section's event is known").shard;
+        let shard = self.shows[self.sections[record.section as usize].show()].shard;
         let (key, count) = (record.key(), record.places.count() as u8);
         (0..count).map(move |ordinal| ticket_id(shard, key, ordinal))
     }

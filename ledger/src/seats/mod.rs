@@ -128,6 +128,7 @@ impl SeatTable {
         if self.show_of.contains(&plan.event) {
             return;
         }
+        let show = self.shows.len() as u32;
         let mut counts = Counts::default();
         let mut sections = vec![ELSEWHERE; plan.sections.len()];
         for (number, section) in plan.sections.iter().enumerate() {
@@ -137,12 +138,12 @@ impl SeatTable {
                     section: SectionNo(number as u16),
                 };
                 sections[number] = self.sections.len() as u32;
-                self.sections.push(Section::new(key, section));
+                self.sections.push(Section::new(key, show, section));
                 counts.add(&self.sections[self.sections.len() - 1].counts());
             }
         }
         let stock = StockWatch::new(plan.rules.queue.is_some(), &counts);
-        self.show_of.insert(plan.event, self.shows.len() as u32);
+        self.show_of.insert(plan.event, show);
         self.shows.push(Show {
             event: plan.event,
             shard,

@@ -85,6 +85,8 @@ pub enum Shape {
 #[derive(Clone, Debug)]
 pub struct Section {
     key: SectionKey,
+    /// Its event's number in the shard.
+    show: u32,
     price: u64,
     tier: u16,
     /// Numbered seats; `None` in a standing section.
@@ -128,7 +130,7 @@ impl Seated {
 }
 
 impl Section {
-    pub(super) fn new(key: SectionKey, plan: &SectionPlan) -> Self {
+    pub(super) fn new(key: SectionKey, show: u32, plan: &SectionPlan) -> Self {
         let seated = match &plan.layout {
             Layout::Seated {
                 rows,
@@ -153,6 +155,7 @@ impl Section {
         };
         Self {
             key,
+            show,
             price: plan.price,
             tier: plan.tier,
             seated,
@@ -262,6 +265,10 @@ impl Section {
         }
         self.counts.shift(u32::from(places.count()), from, to);
         self.revision += 1;
+    }
+
+    pub(super) fn show(&self) -> usize {
+        self.show as usize
     }
 
     pub(super) fn seated(&self) -> Option<&Seated> {
