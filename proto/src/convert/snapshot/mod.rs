@@ -9,6 +9,7 @@ mod orders;
 mod outbox;
 mod payments;
 mod people;
+mod room;
 mod seats;
 
 use ledger::parts::Part;
@@ -44,6 +45,8 @@ pub(crate) fn encode_part(part: &Part, number: u32, parts: u32) -> v1::SnapshotP
             attempts: attempts.iter().map(payments::encode).collect(),
         }),
         Part::Outbox(outbox) => Kind::Outbox(outbox.into()),
+        Part::Room(room) => Kind::Room((&**room).into()),
+        Part::Roster(roster) => Kind::Roster(roster.into()),
     };
     v1::SnapshotPart {
         number,
@@ -64,6 +67,8 @@ pub(crate) fn decode_part(part: v1::SnapshotPart) -> Result<Part, DecodeError> {
         Kind::Buyers(part) => Part::Buyers(all(part.buyers, people::decode)?),
         Kind::Attempts(part) => Part::Attempts(all(part.attempts, payments::decode)?),
         Kind::Outbox(part) => Part::Outbox(part.try_into()?),
+        Kind::Room(part) => Part::Room(Box::new(part.try_into()?)),
+        Kind::Roster(part) => Part::Roster(part.try_into()?),
     })
 }
 
