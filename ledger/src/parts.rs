@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use crate::buyers::{Buyer, BuyerKey};
 use crate::due::Due;
 use crate::event::EventPlan;
-use crate::events::EventState;
+use crate::events::{EventState, valid_sections};
 use crate::ids::*;
 use crate::ledger::Ledger;
 use crate::message::Message;
@@ -115,6 +115,12 @@ pub enum PartsError {
         leg: LegKey,
         /// Why.
         why: crate::Rejection,
+    },
+    /// A plan breaks a bound.
+    #[error("the plan of event {event:?} breaks a limit")]
+    Event {
+        /// Which.
+        event: EventId,
     },
     /// A waiting room's event is missing, or its people are not numbered on.
     #[error("the waiting room of event {event:?} does not fit")]
@@ -222,6 +228,9 @@ impl Ledger {
             Part::Head(_) => return Err(PartsError::Head),
             Part::Event(part) => {
                 let event = part.plan.event;
+                if !valid_sections(&part.plan.sections) {
+                    return Err(PartsError::Event { event });
+                }
                 self.seats.restore_plan(&part.plan, self.shard);
                 if let Some(at) = part.room_due {
                     self.due.set(at, Due::Room(event));

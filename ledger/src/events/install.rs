@@ -69,7 +69,8 @@ impl Ledger {
     }
 }
 
-fn valid_sections(sections: &[SectionPlan]) -> bool {
+/// Whether sections keep to their limits; nothing may be built from others.
+pub(crate) fn valid_sections(sections: &[SectionPlan]) -> bool {
     !sections.is_empty()
         && sections.len() <= SECTIONS_PER_EVENT_MAX
         && sections.iter().all(valid_section)

@@ -4,6 +4,8 @@
 mod install;
 mod room;
 
+pub(crate) use install::valid_sections;
+
 use crate::event::EventPlan;
 use crate::ids::Timestamp;
 
