@@ -408,9 +408,22 @@ async fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     log.save_vote(&vote(4, 4)).await.unwrap_err();
     storage.group(2).0.save_vote(&vote(4, 4)).await.unwrap_err();
 
+    // Power is cut: what the failed sync left in memory is gone.
     disk.crash(CrashMode::LoseUnsynced);
     let storage = open(&disk).await.unwrap();
     assert_eq!(contents(&mut storage.group(1).0).await, kept);
+
+    // The process is restarted: what it finds in memory it may rely on only once it is durable.
+    disk.fail_next_sync();
+    append_durably(&mut storage.group(1).0, vec![entry(2, 1, "in memory")])
+        .await
+        .unwrap_err();
+    disk.crash(CrashMode::KeepAll);
+    let storage = open(&disk).await.unwrap();
+    let found = contents(&mut storage.group(1).0).await;
+    disk.crash(CrashMode::LoseUnsynced);
+    let storage = open(&disk).await.unwrap();
+    assert_eq!(contents(&mut storage.group(1).0).await, found);
 }
 
 #[tokio::test]
@@ -459,4 +472,48 @@ async fn an_entry_larger_than_a_segment_gets_one_of_its_size() {
     disk.crash(CrashMode::LoseUnsynced);
     let storage = open(&disk).await.unwrap();
     assert_eq!(contents(&mut storage.group(1).0).await, whole);
+}
+
+#[tokio::test]
+async fn a_leftover_of_a_torn_write_does_not_come_back_behind_a_later_one() {
+    // One write of two entries; the power cut kept only the second. Then an entry of the size of
+    // the first is written in its place: the leftover stands exactly where a next one would.
+    let disk = SimDisk::new(8);
+    let storage = open(&disk).await.unwrap();
+    let (mut log, _) = storage.group(1);
+    append_durably(&mut log, vec![entry(1, 0, "zero")])
+        .await
+        .unwrap();
+    append_durably(&mut log, vec![entry(1, 1, "one"), entry(1, 2, "two")])
+        .await
+        .unwrap();
+    storage.close().await;
+    let path = segments(&disk).pop().unwrap();
+    let mut bytes = disk.read(&path).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let at = |index: u64| {
+        let id = [1u64.to_le_bytes(), index.to_le_bytes()].concat();
+        bytes.windows(16).position(|window| window == id).unwrap() - 24
+    };
+    let (first, second) = (at(1), at(2));
+    // The mark that all is durable ends the log; a torn write has none.
+    let mark = second + (second - first);
+    assert!(mark < used && used <= mark + 24);
+    bytes[first..second].fill(0);
+    bytes[mark..mark + 24].fill(0);
+    disk.put(&path, &bytes);
+
+    let storage = open(&disk).await.unwrap();
+    let (mut log, _) = storage.group(1);
+    assert_eq!(
+        contents(&mut log).await.last,
+        Some((1, 0)),
+        "the torn write is gone as a whole"
+    );
+    append_durably(&mut log, vec![entry(2, 1, "own")])
+        .await
+        .unwrap();
+    disk.crash(CrashMode::LoseUnsynced);
+    let storage = open(&disk).await.unwrap();
+    assert_eq!(contents(&mut storage.group(1).0).await.last, Some((2, 1)));
 }

@@ -32,7 +32,7 @@ pub enum CrashMode {
     KeepPrefix,
     /// Any subset, in units of sectors: the cache was written back in any order.
     KeepSubset,
-    /// Everything: the process died, the machine did not.
+    /// Everything, but still unsynced: the process died, the machine did not (yet).
     KeepAll,
 }
 
@@ -116,9 +116,11 @@ impl SimDisk {
         state.locked = false;
         state.fail_next_sync = false;
         state.operations_left = None;
+        if mode == CrashMode::KeepAll {
+            return;
+        }
         let kept = match mode {
-            CrashMode::LoseUnsynced => 0,
-            CrashMode::KeepAll => state.unsynced_names.len(),
+            CrashMode::LoseUnsynced | CrashMode::KeepAll => 0,
             CrashMode::KeepPrefix | CrashMode::KeepSubset => {
                 state.chance.below(state.unsynced_names.len() + 1)
             }
@@ -289,8 +291,7 @@ impl Contents {
     fn crash(&mut self, mode: CrashMode, chance: &mut Chance) {
         let ops = std::mem::take(&mut self.unsynced);
         match mode {
-            CrashMode::LoseUnsynced => {}
-            CrashMode::KeepAll => ops.iter().for_each(|op| op.apply(&mut self.durable)),
+            CrashMode::LoseUnsynced | CrashMode::KeepAll => {}
             CrashMode::KeepPrefix => {
                 let kept = chance.below(ops.len() + 1);
                 ops[..kept]

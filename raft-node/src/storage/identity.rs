@@ -41,7 +41,12 @@ impl Identity {
     /// Reads the identity file, if there is one.
     pub(crate) async fn read(disk: &dyn Disk) -> Result<Option<Self>, StorageError> {
         match read_whole(disk, PATH).await? {
-            Some(bytes) => decode(bytes).map(Some),
+            Some(bytes) => {
+                disk.sync_dir("")
+                    .await
+                    .map_err(StorageError::io("sync the directory of", PATH))?;
+                decode(bytes).map(Some)
+            }
             None => Ok(None),
         }
     }

@@ -149,6 +149,12 @@ pub(super) async fn scan(
         .list(DIRECTORY)
         .await
         .map_err(StorageError::io("list", DIRECTORY))?;
+    if !names.is_empty() {
+        // What is found here is relied on, so a power cut must not take its name back.
+        disk.sync_dir(DIRECTORY)
+            .await
+            .map_err(StorageError::io("sync", DIRECTORY))?;
+    }
     let mut found: Vec<(u32, u64)> = Vec::new();
     for name in &names {
         match parse_name(name) {

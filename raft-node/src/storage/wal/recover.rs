@@ -75,6 +75,12 @@ pub(crate) async fn recover(
         .list(segment::DIRECTORY)
         .await
         .map_err(StorageError::io("list", segment::DIRECTORY))?;
+    if !names.is_empty() {
+        // A process that was killed may have left names that a power cut would still take back.
+        disk.sync_dir(segment::DIRECTORY)
+            .await
+            .map_err(StorageError::io("sync", segment::DIRECTORY))?;
+    }
     let names: Vec<Name> = names
         .iter()
         .filter_map(|name| segment::parse_name(name))
@@ -126,6 +132,14 @@ pub(crate) async fn recover(
         segments.push((sequence, header.size));
         let stop = replay_segment(&mut replay, &path, &contents, &header, at == 0)?;
         match stop {
+            // Its seal may not be durable yet, if the process was killed before it could sync.
+            Stop::Sealed if is_last => {
+                let file = disk
+                    .open(&path, false)
+                    .await
+                    .map_err(StorageError::io("open", &path))?;
+                make_durable(&*file, &path, contents).await?;
+            }
             Stop::Sealed => {}
             Stop::End(offset) if is_last => {
                 open = Some(open_tail(disk, &path, &contents, &header, offset).await?)
@@ -309,7 +323,8 @@ async fn open_tail(
             at += count;
         }
     }
-    file.sync().await.map_err(StorageError::io("sync", path))?;
+    let good = contents.slice(..offset.min(contents.len()));
+    make_durable(&*file, path, good).await?;
     let size = u32::try_from(header.size).expect("a segment is smaller than 4 GiB");
     let written = u32::try_from(offset).expect("a segment is smaller than 4 GiB");
     Ok(OpenSegment {
@@ -318,6 +333,15 @@ async fn open_tail(
         size,
         written,
     })
+}
+
+/// Makes what was read durable. Written again, not only synced: if the process before this one
+/// died of a failed sync, its pages may be clean, in memory only, and no sync would write them.
+async fn make_durable(file: &dyn File, path: &str, contents: Bytes) -> Result<(), StorageError> {
+    file.write_at(0, contents)
+        .await
+        .map_err(StorageError::io("write", path))?;
+    file.sync().await.map_err(StorageError::io("sync", path))
 }
 
 /// Every entry a checkpoint promised must have been seen by now, or cut off, or purged.
