@@ -89,7 +89,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Makes the local replica of `shard` include everything acknowledged before this call
     /// (ReadIndex), so that a following [`Backend::read`] is linearizable.
-    fn catch_up(&self, shard: ShardId, deadline: Duration) -> BoxFuture<'_, Result<(), BackendError>>;
+    fn catch_up(
+        &self,
+        shard: ShardId,
+        deadline: Duration,
+    ) -> BoxFuture<'_, Result<(), BackendError>>;
 
     /// Shows the local replica of a shard to `look`; short, under a lock. `false` when this node
     /// has no replica of it.

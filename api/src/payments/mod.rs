@@ -3,6 +3,19 @@
 //! No lock and no log slot is ever held across a provider call. Every call carries an idempotency
 //! key derived from (cluster, order, step, attempt), so repeating it can not charge twice (P4).
 
+mod client;
+mod key;
+mod sandbox;
+mod webhook;
+mod worker;
+
+pub use key::{payment_key, step_name};
+pub use sandbox::SandboxGateway;
+pub use webhook::{WebhookBody, webhook, webhook_signature};
+pub use worker::serve_payments;
+
+pub(crate) use webhook::__path_webhook;
+
 use futures::future::BoxFuture;
 
 /// What a provider needs to know of a payment.
