@@ -4,9 +4,12 @@ use ledger::message::Message;
 use ledger::parts::Part;
 use ledger::{Command, Ledger, Outcome, Receipt, ShardId, Stamp, Timestamp};
 
+#[derive(Clone)]
 pub struct World {
     pub shards: Vec<Ledger>,
     pub now: Timestamp,
+    /// Every command, when a test wants them.
+    pub log: Option<Vec<(ShardId, Stamp, Command, Outcome)>>,
 }
 
 impl World {
@@ -17,6 +20,7 @@ impl World {
         Self {
             shards,
             now: Timestamp(0),
+            log: None,
         }
     }
 
@@ -29,7 +33,11 @@ impl World {
             at: self.now,
             draw: [7; 32],
         };
-        self.shards[usize::from(shard.0) - 1].apply(stamp, command)
+        let outcome = self.shards[usize::from(shard.0) - 1].apply(stamp, command);
+        if let Some(log) = &mut self.log {
+            log.push((shard, stamp, command.clone(), outcome.clone()));
+        }
+        outcome
     }
 
     pub fn apply_everywhere(&mut self, command: &Command) -> Vec<Outcome> {
