@@ -2,14 +2,13 @@
 //! stopped together.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tonic::transport::Server;
 
 use crate::applier::{Applied, Applier};
 use crate::client::Client;
@@ -25,7 +24,7 @@ use crate::storage::{Storage, StorageOptions};
 use crate::tasks::Task;
 use crate::transport::link::Links;
 use crate::transport::network::Factory;
-use crate::transport::server::{Connections, Served, service};
+use crate::transport::server::{Connections, Served, listen};
 use crate::types::{Peer, Raft};
 use crate::watch;
 
@@ -172,7 +171,7 @@ impl Node {
 
     /// Brings the cluster into being: every group with all configured peers as its voters. To be
     /// called once, on one node; asked again it changes nothing and says so. If it was cut short,
-    /// asking again finishes it.
+    /// asking again finishes it. Two nodes asked at once do no harm: their peers are the same.
     pub async fn initialize(&self) -> Result<(), InitializeError> {
         let members: BTreeMap<u64, Peer> = self
             .shared
@@ -390,15 +389,7 @@ async fn serve_peers(
         // Told, or nobody is left to tell.
         let _ = hang_up.await;
     };
-    let ended = Server::builder()
-        .tcp_nodelay(true)
-        .http2_keepalive_interval(Some(Duration::from_secs(5)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(5)))
-        .initial_stream_window_size(Some(4 << 20))
-        .initial_connection_window_size(Some(8 << 20))
-        .add_service(service(served))
-        .serve_with_shutdown(address, told)
-        .await;
+    let ended = listen(served, told).await;
     if let Err(error) = ended {
         let reason = format!("the service for peers on {address}: {error}");
         tracing::error!(reason, "this node should exit");

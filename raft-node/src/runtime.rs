@@ -104,6 +104,7 @@ impl AsyncRuntime for UsherRuntime {
         self.0.block_on(future)
     }
 
+    #[allow(deprecated)] // The simulator's way of saying that it runs it in place.
     async fn spawn_blocking<F, T>(f: F) -> Result<T, io::Error>
     where
         F: FnOnce() -> T + Send + 'static,

@@ -6,7 +6,7 @@ mod toy;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -23,7 +23,9 @@ fn as_is() -> Adjust {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_commands_are_read_everywhere_and_survive_the_death_of_their_leader() {
     let mut cluster = Cluster::start(3, vec![0, 1], as_is()).await;
-    commit(&cluster.client(2), 0, "first of all").await;
+    for group in [0, 1] {
+        commit(&cluster.client(2), group, "first of all").await;
+    }
     let again = cluster.nodes[&2].initialize().await;
     assert_eq!(again, Err(InitializeError::AlreadyInitialized));
 
@@ -159,7 +161,7 @@ async fn a_leader_speaks_first_sweeps_what_is_due_in_time_and_its_duties_end_wit
     assert!(commit(&client, 0, "hello").await > 1);
 
     let mut applied = client.applied(0).unwrap();
-    let started = Instant::now();
+    let started = tokio::time::Instant::now();
     commit(&client, 0, "due:400").await;
     assert!(
         applied.borrow().next_due_ms.is_some(),

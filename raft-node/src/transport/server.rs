@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::lane::{Answers, Lane};
@@ -67,11 +68,24 @@ impl Connections {
 
 const POISONED: &str = "nothing panics with this lock";
 
-/// The service, ready to be added to a server.
-pub(crate) fn service(served: Arc<Served>) -> PeerServer<impl Peer> {
-    PeerServer::new(PeerService { served })
+/// Serves peers until told to stop, and then until their links are closed.
+pub(crate) async fn listen(
+    served: Arc<Served>,
+    told: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), tonic::transport::Error> {
+    let address = served.config.listen;
+    let service = PeerServer::new(PeerService { served })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(5)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(5)))
+        .initial_stream_window_size(Some(4 << 20))
+        .initial_connection_window_size(Some(8 << 20))
+        .add_service(service)
+        .serve_with_shutdown(address, told)
+        .await
 }
 
 struct PeerService {
