@@ -123,6 +123,7 @@ impl Client {
                 Err(_) => Err(ProposeError::OutcomeUnknown),
             },
             Err(CallError::Unreachable(_)) => Ok(Try::Elsewhere(None)),
+            Err(CallError::Full(_)) => Err(ProposeError::Overloaded),
             Err(CallError::Lost(_) | CallError::TimedOut(_)) => Err(ProposeError::OutcomeUnknown),
             Err(CallError::Refused(refused)) => match refused.reason {
                 Reason::NotLeader | Reason::Stopped | Reason::Foreign => {

@@ -52,7 +52,7 @@ pub enum ProposeError {
     /// No leader was found before the deadline. Nothing was proposed.
     #[error("no leader")]
     NoLeader,
-    /// The leader's queue is full. Nothing was proposed.
+    /// The leader's queue, or the way to it, is full. Nothing was proposed.
     #[error("overloaded")]
     Overloaded,
     /// The deadline passed before the command left a queue. Nothing was proposed.

@@ -75,7 +75,7 @@ impl Client {
                         let reply = peer::AdminReply::decode(bytes);
                         return Ok(reply.map_err(|_| AdminError::OutcomeUnknown)?.index);
                     }
-                    Err(CallError::Unreachable(_)) => None,
+                    Err(CallError::Unreachable(_) | CallError::Full(_)) => None,
                     Err(CallError::Refused(refused)) => match refused.reason {
                         Reason::NotLeader => refused.leader,
                         Reason::OutcomeUnknown => return Err(AdminError::OutcomeUnknown),

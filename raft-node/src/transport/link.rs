@@ -3,7 +3,7 @@
 //!
 //! A request is never kept for a later connection: without one it fails at once, and when one
 //! breaks everything under way fails. Consensus and clients know better what is still worth
-//! sending. The two failures differ: `Unreachable` is certain not to have been sent.
+//! sending. The failures differ: `Unreachable` and `Full` are certain not to have been sent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,9 +30,12 @@ const POISONED: &str = "no holder of a link's lock panics";
 /// Why a call has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// Not sent: there is no connection, or its queue is full.
+    /// Not sent: there is no connection.
     #[error("peer {0} is unreachable")]
     Unreachable(u64),
+    /// Not sent: too much waits for this peer already.
+    #[error("the link to peer {0} is full")]
+    Full(u64),
     /// Sent, perhaps; the connection broke before an answer came.
     #[error("the connection to peer {0} broke")]
     Lost(u64),
@@ -174,7 +177,8 @@ impl Link {
         );
         match sent {
             Ok(()) => {}
-            Err(NotSent::Full | NotSent::Closed) => return Err(CallError::Unreachable(self.peer)),
+            Err(NotSent::Full) => return Err(CallError::Full(self.peer)),
+            Err(NotSent::Closed) => return Err(CallError::Unreachable(self.peer)),
         }
         let (sender, receiver) = oneshot::channel();
         state.next_request += 1;
