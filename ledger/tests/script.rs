@@ -142,6 +142,17 @@ impl Story {
             }
             "deliver" => format!("{} messages", self.world.deliver_all()),
             "deliver-once" => format!("{} messages", self.world.deliver_once()),
+            "carry" => {
+                let (from, to) = rest[0].split_once('>').unwrap();
+                let shard = |text: &str| ShardId(text.parse().unwrap());
+                let limit = rest
+                    .get(1)
+                    .map_or(usize::MAX, |limit| limit.parse().unwrap());
+                format!(
+                    "{} messages",
+                    self.world.carry(shard(from), shard(to), limit)
+                )
+            }
             "new-leader" => {
                 let shard = ShardId(rest[0].parse().unwrap());
                 self.say(shard, Command::ExtendHolds)

@@ -84,6 +84,33 @@ impl World {
         delivered
     }
 
+    /// The courier between two shards carries at most `limit` messages. Returns how many.
+    pub fn carry(&mut self, from: ShardId, to: ShardId, limit: usize) -> usize {
+        let Some(outbox) = self
+            .shard(from)
+            .outbox(to)
+            .filter(|outbox| !outbox.is_empty())
+        else {
+            return 0;
+        };
+        let first = outbox.first();
+        let messages: Vec<Message> = outbox.messages().take(limit).cloned().collect();
+        let carried = messages.len();
+        let through = first + carried as u64 - 1;
+        let receipt = self.apply(
+            to,
+            &Command::Deliver {
+                from,
+                first,
+                messages,
+            },
+        );
+        assert_eq!(receipt, Ok(Receipt::Delivered { through }));
+        self.apply(from, &Command::Acknowledge { to, through })
+            .expect("what was delivered was sent");
+        carried
+    }
+
     /// Delivers until nobody has anything to say.
     pub fn deliver_all(&mut self) -> usize {
         let mut delivered = 0;
