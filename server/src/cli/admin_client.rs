@@ -1,0 +1,55 @@
+//! Asks one node's admin listener.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::CliError;
+use crate::http_client::{Pool, Request};
+
+/// How long an operator waits for one node.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A client of one node.
+pub struct AdminClient {
+    name: String,
+    pool: Pool,
+}
+
+impl AdminClient {
+    /// A client for `host:port`.
+    pub fn new(address: &str) -> Result<Self, CliError> {
+        let resolved: Option<SocketAddr> =
+            address.to_socket_addrs().ok().and_then(|mut found| found.next());
+        let resolved = resolved.ok_or_else(|| CliError::Invalid(format!("{address}: not host:port")))?;
+        Ok(Self { name: address.to_owned(), pool: Pool::new(resolved, 1) })
+    }
+
+    /// POSTs JSON; the answer's body.
+    pub async fn post(&self, path: &str, body: &str) -> Result<String, CliError> {
+        self.call(&Request::post(path, body.as_bytes())).await
+    }
+
+    /// GETs JSON of a known shape.
+    pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
+        let body = self.call(&Request::get(path)).await?;
+        serde_json::from_str(&body).map_err(|error| CliError::Unexpected {
+            node: self.name.clone(),
+            answer: format!("{path}: {error}"),
+        })
+    }
+
+    async fn call(&self, request: &Request<'_>) -> Result<String, CliError> {
+        let answer = self.pool.call(request, DEADLINE).await.map_err(|error| {
+            CliError::Unreachable { node: self.name.clone(), reason: error.to_string() }
+        })?;
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        match answer.status {
+            200..=299 => Ok(body),
+            status => {
+                Err(CliError::Unexpected { node: self.name.clone(), answer: format!("{status} {body}") })
+            }
+        }
+    }
+}

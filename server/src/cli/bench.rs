@@ -1,0 +1,191 @@
+//! `usher bench`: load against a running cluster, or against one started for it.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::audit::parse_address;
+use super::demo::{directory, say};
+use crate::demo;
+use crate::demo::children::{self, Cluster, Plan as ClusterPlan};
+use crate::loadgen::row::TABLE_HEAD;
+use crate::loadgen::{self, Plan, Row, Workload, on_one_thread};
+
+/// Measures.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Against what.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Against what.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Command {
+    /// A cluster that runs (with the development issuer of tokens).
+    Rush(Rush),
+    /// A cluster of child processes on this machine, started for it.
+    Local(Local),
+}
+
+/// `usher bench rush`
+#[derive(Clone, Debug, clap::Args)]
+pub struct Rush {
+    /// What clients do.
+    #[arg(long, value_enum, default_value = "hold")]
+    pub workload: Workload,
+    /// Nodes, as http://IP:PORT; clients spread over them.
+    #[arg(long, required = true, value_delimiter = ',', value_name = "URL", value_parser = parse_address)]
+    pub target: Vec<SocketAddr>,
+    /// Server processes on this machine, to tell what they cost.
+    #[arg(long, value_delimiter = ',', value_name = "PID")]
+    pub pids: Vec<u32>,
+    /// How the rows are called.
+    #[arg(long, default_value = "usher")]
+    pub label: String,
+    /// How to load.
+    #[command(flatten)]
+    pub load: Load,
+}
+
+/// `usher bench local`
+#[derive(Clone, Debug, clap::Args)]
+pub struct Local {
+    /// What clients do.
+    #[arg(long, value_enum, default_value = "hold")]
+    pub workload: Workload,
+    /// Nodes of the cluster.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=9))]
+    pub nodes: u64,
+    /// Shards of the cluster.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: u16,
+    /// How the rows are called.
+    #[arg(long, default_value = "usher")]
+    pub label: String,
+    /// How to load.
+    #[command(flatten)]
+    pub load: Load,
+}
+
+/// How to load.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Load {
+    /// Clients at once; several numbers make several runs.
+    #[arg(long, value_delimiter = ',', value_name = "COUNT")]
+    pub clients: Vec<usize>,
+    /// How long each run is, after one second of warm-up.
+    #[arg(long, default_value_t = 8.0)]
+    pub seconds: f64,
+    /// Open loop: so many orders begin each second, whatever comes back.
+    #[arg(long, value_name = "PER_SECOND")]
+    pub rate: Option<f64>,
+    /// A JSON line for each run instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Why there is no measurement.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An option makes no sense.
+    #[error("--{option} must be positive")]
+    Option {
+        /// Which.
+        option: &'static str,
+    },
+    /// A run failed.
+    #[error(transparent)]
+    Run(#[from] loadgen::Error),
+    /// The cluster does not stand.
+    #[error(transparent)]
+    Cluster(#[from] children::Error),
+    /// No directory for the cluster.
+    #[error(transparent)]
+    Directory(#[from] demo::Error),
+}
+
+/// Runs and prints.
+pub async fn run(args: Args) -> Result<ExitCode, Error> {
+    match args.command {
+        Command::Rush(rush) => {
+            let plan = plan(
+                rush.label,
+                rush.workload,
+                &rush.load,
+                rush.target,
+                rush.pids,
+            );
+            run_all(&plan, &rush.load, &[64]).await?;
+        }
+        Command::Local(local) => {
+            let (dir, _temporary) = directory(None, "usher-bench-")?;
+            let cluster_plan = ClusterPlan {
+                nodes: local.nodes,
+                shards: local.shards,
+                dir,
+                first_port: None,
+            };
+            let cluster = Cluster::start(&cluster_plan).await?;
+            let (doors, pids) = (cluster.doors(), cluster.node_pids());
+            let plan = plan(local.label, local.workload, &local.load, doors, pids);
+            let done = run_all(&plan, &local.load, &[16, 64, 256]).await;
+            cluster.stop().await;
+            done?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn plan(
+    label: String,
+    workload: Workload,
+    load: &Load,
+    targets: Vec<SocketAddr>,
+    pids: Vec<u32>,
+) -> Plan {
+    let time = Duration::try_from_secs_f64(load.seconds).unwrap_or_default();
+    Plan {
+        label,
+        targets,
+        workload,
+        clients: 0,
+        time,
+        rate: load.rate,
+        pids,
+    }
+}
+
+async fn run_all(plan: &Plan, load: &Load, usual: &[usize]) -> Result<(), Error> {
+    let clients = if load.clients.is_empty() {
+        usual
+    } else {
+        &load.clients[..]
+    };
+    let checks = [
+        ("clients", clients.iter().all(|&count| count > 0)),
+        ("seconds", !plan.time.is_zero()),
+        (
+            "rate",
+            load.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()),
+        ),
+    ];
+    if let Some((option, _)) = checks.into_iter().find(|(_, good)| !good) {
+        return Err(Error::Option { option });
+    }
+    if !load.json {
+        say(TABLE_HEAD);
+    }
+    for &clients in clients {
+        let plan = Plan {
+            clients,
+            ..plan.clone()
+        };
+        let row: Row = on_one_thread(move || async move { loadgen::run(&plan).await }).await?;
+        say(&match load.json {
+            true => serde_json::to_string(&row).expect("plain data under plain keys"),
+            false => row.table_line(),
+        });
+    }
+    Ok(())
+}

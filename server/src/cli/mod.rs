@@ -1,0 +1,108 @@
+//! The command line: what each command asks for, and what its exit code means.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+mod admin_client;
+pub mod audit;
+mod cluster;
+mod config;
+mod error;
+mod init;
+pub mod sandbox_provider;
+mod start;
+
+pub use error::CliError;
+
+/// Sells seats when everyone comes at once.
+///
+/// The first minute:   usher dev        one node, a demo event, URLs to click
+/// The whole story:    usher demo       three nodes, thousands of buyers, an audit at the end
+/// A real cluster:     usher start --config FILE on every node, then usher init once
+///
+/// Exit codes: 0 it worked and every promise held; 1 it did not; 2 the command line or a
+/// configuration is wrong; 3 a node could not be reached.
+#[derive(Debug, Parser)]
+#[command(name = "usher", version, verbatim_doc_comment, arg_required_else_help = true)]
+pub enum Cli {
+    /// Runs one node.
+    Start(start::Args),
+    /// Brings a new cluster to life, once.
+    Init(init::Args),
+    /// Watches a cluster.
+    #[command(subcommand)]
+    Cluster(cluster::Args),
+    /// Proves the promises: for running nodes, or for a stopped node's directory.
+    Audit(audit::Args),
+    /// Looks at configuration files.
+    #[command(subcommand)]
+    Config(config::Args),
+    /// The payment provider for development, a process of its own.
+    SandboxProvider(sandbox_provider::Args),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&CliError::Failed(format!("no runtime: {error}"))),
+    };
+    let done = runtime.block_on(run(cli));
+    // Whatever still runs (a read from a terminal, say) must not keep the process.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| fail(&error))
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, CliError> {
+    match cli {
+        Cli::Start(args) => start::run(args).await,
+        Cli::Init(args) => init::run(args).await,
+        Cli::Cluster(args) => cluster::run(args).await,
+        Cli::Audit(args) => audit::run(args).await.map_err(failed),
+        Cli::Config(args) => config::run(args),
+        Cli::SandboxProvider(args) => sandbox_provider::run(args).await.map_err(failed),
+    }
+}
+
+fn failed(error: impl std::error::Error) -> CliError {
+    CliError::Failed(error.to_string())
+}
+
+fn fail(error: &CliError) -> ExitCode {
+    // Standard error may be closed; the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "usher: {error}");
+    ExitCode::from(error.exit_code())
+}
+
+/// Prints a line of a command's answer.
+pub(crate) fn say(line: &str) {
+    // A reader that went away (`usher ... | head`) is no error.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Ctrl-C or SIGTERM.
+pub(crate) async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened to");
+    tokio::select! {
+        biased;
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+/// Logs go to standard error: `RUST_LOG` says how much, `USHER_LOG=json` how.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::env::var_os("USHER_LOG").is_some_and(|value| value == "json") {
+        logs.json().init();
+    } else {
+        logs.with_ansi(std::io::stderr().is_terminal()).init();
+    }
+}

@@ -1,0 +1,62 @@
+//! `usher start`: one node, until told to stop.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::payments::SandboxGateway;
+use raft_node::platform::Platform;
+
+use super::CliError;
+use crate::demo::exit_with_parent::parent_gone;
+use crate::node::config::Config;
+
+/// How long one call to the provider may take before its outcome counts as unknown.
+const PROVIDER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Runs one node in the foreground.
+///
+/// A new cluster: write one file a node (same cluster_id, secret, shards and peers; different
+/// node_id, data_dir and addresses), start them all, then run `usher init` once.
+///
+/// SIGTERM or Ctrl-C drain the node: it stops being ready, finishes requests under way, hands
+/// leadership over, and exits with 0.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The node's configuration (TOML).
+    #[arg(long, value_name = "FILE", env = "USHER_CONFIG")]
+    pub config: PathBuf,
+    /// Stop when standard input ends: a child must not outlive whoever started it.
+    #[arg(long)]
+    pub exit_with_parent: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> Result<ExitCode, CliError> {
+    let config = Config::load(&args.config)?;
+    let platform = Platform::os(&config.data_dir).map_err(|source| CliError::File {
+        path: config.data_dir.clone(),
+        source,
+    })?;
+    let gateway = SandboxGateway::new(&config.payments.url, PROVIDER_DEADLINE)
+        .map_err(|error| CliError::Invalid(format!("payments.url: {error}")))?;
+    let server = crate::node::run(config, platform, Arc::new(gateway)).await?;
+    let watch_parent = args.exit_with_parent;
+    server.serve(stop_signal(watch_parent)).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn stop_signal(watch_parent: bool) {
+    let gone = async {
+        if !watch_parent {
+            return std::future::pending().await;
+        }
+        parent_gone().await;
+    };
+    tokio::select! {
+        biased;
+        () = super::interrupted() => {}
+        () = gone => {}
+    }
+}

@@ -1,0 +1,190 @@
+//! The operators' listener: status, initialization, digests, audit. Loopback by default; nothing
+//! here is for buyers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use cluster::SYSTEM_GROUP;
+use cluster::catalogue::CatalogueCommand;
+use ledger::ShardId;
+use raft_node::Node;
+use raft_node::error::InitializeError;
+use serde::{Deserialize, Serialize};
+
+use super::audit_view::{self, AuditView};
+use super::backend::Replicas;
+
+/// What the routes need.
+pub struct Admin {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its replicas.
+    pub replicas: Arc<Replicas>,
+    /// Its id.
+    pub node_id: u64,
+    /// Its cluster.
+    pub cluster_id: uuid::Uuid,
+    /// Where buyers reach it.
+    pub http: std::net::SocketAddr,
+    /// Shards the cluster is to have.
+    pub shards: u16,
+}
+
+/// `GET /admin/status`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StatusView {
+    /// This node.
+    pub node_id: u64,
+    /// Its cluster.
+    pub cluster_id: uuid::Uuid,
+    /// Its release.
+    pub version: String,
+    /// Where buyers reach it.
+    pub http: std::net::SocketAddr,
+    /// Every group it has a replica of.
+    pub groups: Vec<GroupView>,
+}
+
+/// One group, as this node sees it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct GroupView {
+    /// Its number; 0 is the system group.
+    pub group: u32,
+    /// `leader`, `follower`, `candidate`, `learner` or `stopped`.
+    pub role: String,
+    /// Its term.
+    pub term: u64,
+    /// Who leads, if known.
+    pub leader: Option<u64>,
+    /// Index of the last entry in this node's log.
+    pub last_log: u64,
+    /// Index of the last entry known to be committed.
+    pub committed: u64,
+    /// Index of the last entry applied here.
+    pub applied: u64,
+    /// Index of the newest snapshot.
+    pub snapshot: u64,
+    /// Who votes.
+    pub voters: Vec<u64>,
+}
+
+/// One line of `GET /admin/digests`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestView {
+    /// The group.
+    pub group: u32,
+    /// Index of the last entry applied.
+    pub applied: u64,
+    /// SHA-256 of the state, hex.
+    pub digest: String,
+}
+
+/// The operators' routes.
+pub fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/admin/status", get(status))
+        .route("/admin/init", post(init))
+        .route("/admin/digests", get(digests))
+        .route("/admin/move-leader", post(move_leader))
+        .route("/admin/audit", get(audit))
+        .with_state(Arc::new(admin))
+}
+
+fn problem(status: StatusCode, error: &'static str, detail: String) -> Response {
+    let body = serde_json::json!({
+        "type": format!("https://usher.invalid/problems/{}", error.to_lowercase().replace('_', "-")),
+        "title": error,
+        "status": status.as_u16(),
+        "error": error,
+        "detail": detail,
+    });
+    (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
+}
+
+async fn status(State(admin): State<Arc<Admin>>) -> Json<StatusView> {
+    let groups = admin.node.status().into_iter().map(|group| GroupView {
+        group: group.group,
+        role: format!("{:?}", group.role).to_lowercase(),
+        term: group.term,
+        leader: group.leader,
+        last_log: group.last_log_index,
+        committed: group.committed,
+        applied: group.applied,
+        snapshot: group.snapshot_index,
+        voters: group.voters.into_iter().collect(),
+    });
+    Json(StatusView {
+        node_id: admin.node_id,
+        cluster_id: admin.cluster_id,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        http: admin.http,
+        groups: groups.collect(),
+    })
+}
+
+/// How long `init` waits for the new cluster's system group to decide.
+const INIT_WITHIN: Duration = Duration::from_secs(15);
+
+async fn init(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.node.initialize().await {
+        Ok(()) | Err(InitializeError::AlreadyInitialized) => {}
+        Err(error) => {
+            return problem(StatusCode::CONFLICT, "NOT_INITIALIZED", error.to_string());
+        }
+    }
+    // The number of shards becomes part of the replicated state; repeating `init` is harmless,
+    // another number of shards is refused.
+    let command = cluster::codec::encode_command(&CatalogueCommand::FixShards { shards: admin.shards });
+    let committed = admin.node.client().propose(SYSTEM_GROUP, command, INIT_WITHIN).await;
+    let outcome = committed.map_err(|error| error.to_string()).and_then(|committed| {
+        cluster::codec::decode_outcome(&committed.outcome).map_err(|error| error.to_string())
+    });
+    match outcome {
+        Ok(Ok(_)) => Json(serde_json::json!({ "shards": admin.shards })).into_response(),
+        Ok(Err(rejection)) => problem(StatusCode::CONFLICT, "NOT_INITIALIZED", rejection.to_string()),
+        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "NO_LEADER", error),
+    }
+}
+
+async fn digests(State(admin): State<Arc<Admin>>) -> Json<Vec<DigestView>> {
+    let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let ledgers = admin.replicas.ledgers.iter().map(|(shard, replica)| {
+        let (applied, digest) = replica.look(|ledger, applied, _| (applied, ledger.digest()));
+        DigestView { group: shard.0.into(), applied, digest: hex(digest) }
+    });
+    Json(ledgers.collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoveLeader {
+    group: u32,
+    to: u64,
+}
+
+async fn move_leader(State(admin): State<Arc<Admin>>, Json(request): Json<MoveLeader>) -> Response {
+    match admin.node.move_leader(request.group, request.to).await {
+        Ok(()) => Json(serde_json::json!({ "group": request.group, "leader": request.to })).into_response(),
+        Err(error) => problem(StatusCode::CONFLICT, "LEADER_NOT_MOVED", error.to_string()),
+    }
+}
+
+async fn audit(
+    State(admin): State<Arc<Admin>>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
+    let group = query.get("group").and_then(|group| group.parse().ok());
+    let Some(replica) = group.and_then(|group| admin.replicas.ledgers.get(&ShardId(group))) else {
+        let detail = "group: name one of this node's shards".to_owned();
+        return problem(StatusCode::NOT_FOUND, "GROUP_UNKNOWN", detail);
+    };
+    let names = |event| admin.replicas.catalogue.look(|catalogue, _, _| catalogue.event(event).cloned());
+    let view: AuditView = replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names));
+    Json(view).into_response()
+}

@@ -1,0 +1,257 @@
+//! A node's configuration file. Every field says what it does, its default and how to choose it;
+//! unknown keys and bad values are refused at start, by name.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What `usher start --config FILE` reads (TOML).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Which cluster this is; drawn once, the same on every node.
+    pub cluster_id: Uuid,
+    /// This node's id: at least 1, never given to another node again.
+    pub node_id: u64,
+    /// Where the log, snapshots and the read model live. One node a directory.
+    pub data_dir: PathBuf,
+    /// Address for buyers and organizers.
+    pub http: SocketAddr,
+    /// Address for the other nodes.
+    pub peer: SocketAddr,
+    /// Address for operators: status, metrics, audit. Keep it on loopback or a management network.
+    pub admin: SocketAddr,
+    /// Ledger shards of the cluster, fixed when it is initialized. Default 8: about two a core of
+    /// a three-node cluster; one is fastest on a machine with few cores.
+    #[serde(default = "default_shards")]
+    pub shards: u16,
+    /// All members, this node included.
+    pub peers: Vec<Peer>,
+    /// 32 bytes in hex from which the cluster's signing keys are derived; the same on every node.
+    /// May be left out with `dev = true`, where it is derived from the cluster's id and worth
+    /// nothing.
+    #[serde(default)]
+    pub secret: Option<String>,
+    /// Runs the development issuer of tokens (`POST /dev/token`). Never in production.
+    #[serde(default)]
+    pub dev: bool,
+    /// The payment provider.
+    pub payments: Payments,
+    /// Consensus timing.
+    #[serde(default)]
+    pub raft: RaftTiming,
+}
+
+/// One member.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Its node id.
+    pub id: u64,
+    /// `host:port` of its `peer` address.
+    pub addr: String,
+}
+
+/// The payment provider.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payments {
+    /// `sandbox` is the only gateway of this release.
+    pub gateway: Gateway,
+    /// Base URL of the provider, `http://host:port`.
+    pub url: String,
+    /// Secret that signs the provider's webhooks.
+    pub webhook_secret: String,
+}
+
+/// Which gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gateway {
+    /// Usher's own sandbox provider.
+    Sandbox,
+}
+
+/// Consensus timing; the defaults suit a local network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RaftTiming {
+    /// A leader's sign of life, ms. Default 150.
+    pub heartbeat_ms: u64,
+    /// Shortest silence before an election, ms. Default 500: well above a slow fsync.
+    pub election_min_ms: u64,
+    /// Longest silence before an election, ms. Default 1000. A failed leader is replaced within
+    /// about twice this.
+    pub election_max_ms: u64,
+    /// A snapshot every so many log entries. Default 20000.
+    pub snapshot_every_entries: u64,
+}
+
+impl Default for RaftTiming {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 150,
+            election_min_ms: 500,
+            election_max_ms: 1_000,
+            snapshot_every_entries: 20_000,
+        }
+    }
+}
+
+fn default_shards() -> u16 {
+    8
+}
+
+/// A configuration that cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what a configuration looks like.
+    #[error("{path}: {reason}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+    },
+    /// A value cannot work.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Name of the field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|error| ConfigError::Parse { path: path.into(), reason: error.to_string() })?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Checks every field and how they fit together.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let wrong = |field, reason: &str| {
+            Err(ConfigError::Field { field, reason: reason.to_owned() })
+        };
+        if self.cluster_id.is_nil() {
+            return wrong("cluster_id", "must not be all zeros");
+        }
+        if self.node_id == 0 {
+            return wrong("node_id", "must not be 0");
+        }
+        if cluster::route::Router::new(self.shards).is_none() {
+            return wrong("shards", "must be between 1 and 4095");
+        }
+        if self.peer_map().len() != self.peers.len() {
+            return wrong("peers", "names a node twice");
+        }
+        if !self.peer_map().contains_key(&self.node_id) {
+            return wrong("peers", "does not name this node");
+        }
+        if self.payments.webhook_secret.len() < 8 {
+            return wrong("payments.webhook_secret", "must have at least 8 characters");
+        }
+        if !self.payments.url.starts_with("http://") {
+            return wrong("payments.url", "must start with http://");
+        }
+        if self.secret.is_none() && !self.dev {
+            return wrong("secret", "is needed outside dev: 64 hex digits, the same on every node");
+        }
+        self.root_secret().map(|_| ())
+    }
+
+    /// Node id to `host:port`.
+    pub fn peer_map(&self) -> BTreeMap<u64, String> {
+        self.peers.iter().map(|peer| (peer.id, peer.addr.clone())).collect()
+    }
+
+    /// The 32 bytes that every signing key is derived from.
+    pub fn root_secret(&self) -> Result<[u8; 32], ConfigError> {
+        let Some(hex) = &self.secret else {
+            return Ok(super::keys::dev_secret(self.cluster_id.as_u128()));
+        };
+        super::keys::parse_hex(hex).ok_or(ConfigError::Field {
+            field: "secret",
+            reason: "must be 64 hex digits".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        cluster_id = "0190b1a0-0000-7000-8000-000000000001"
+        node_id = 1
+        data_dir = "data"
+        http = "127.0.0.1:8080"
+        peer = "127.0.0.1:8090"
+        admin = "127.0.0.1:8091"
+        secret = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+        peers = [{ id = 1, addr = "127.0.0.1:8090" }]
+        [payments]
+        gateway = "sandbox"
+        url = "http://127.0.0.1:9000"
+        webhook_secret = "whsec_0123"
+    "#;
+
+    fn with(from: &str, to: &str) -> Result<(), String> {
+        assert!(GOOD.contains(from), "{from}");
+        let config: Config = toml::from_str(&GOOD.replace(from, to)).map_err(|e| e.to_string())?;
+        config.validate().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_good_file_is_accepted_and_defaults_are_filled_in() {
+        with("node_id = 1", "node_id = 1").expect("good");
+        let config: Config = toml::from_str(GOOD).expect("good");
+        assert_eq!((config.shards, config.raft.heartbeat_ms, config.dev), (8, 150, false));
+    }
+
+    #[test]
+    fn every_bad_value_is_refused_by_name() {
+        let cases = [
+            ("node_id = 1", "node_id = 0", "node_id"),
+            ("node_id = 1", "node_id = 2", "peers"),
+            ("node_id = 1", "node_id = -1", "node_id"),
+            ("node_id = 1", "node_id = 1\nshards = 0", "shards"),
+            ("node_id = 1", "node_id = 1\nshards = 5000", "shards"),
+            ("node_id = 1", "node_id = 1\nturbo = true", "turbo"),
+            ("127.0.0.1:8080", "nowhere", "http"),
+            ("[{ id", "[{ id = 1, addr = \"a:1\" }, { id", "peers"),
+            ("whsec_0123", "short", "webhook_secret"),
+            ("http://127", "ftp://127", "payments.url"),
+            ("\"sandbox\"", "\"bank\"", "gateway"),
+            ("000102", "xx0102", "secret"),
+        ];
+        for (from, to, field) in cases {
+            let error = with(from, to).expect_err(field);
+            assert!(error.contains(field), "{field}: {error}");
+        }
+    }
+
+    #[test]
+    fn production_needs_a_secret_of_its_own() {
+        let line = GOOD.lines().find(|line| line.contains("secret =")).expect("in GOOD");
+        assert!(with(line, "").expect_err("no secret").contains("secret"));
+        with(line, "dev = true").expect("dev derives one");
+    }
+}

@@ -1,0 +1,103 @@
+//! Carries messages from this shard's outboxes to other shards, and their acknowledgements back.
+//!
+//! At least once: a delivery whose fate is unknown is repeated, and the receiver's inbox skips
+//! what it has. In order: one delivery a destination is under way at a time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use ledger::limits::MESSAGES_PER_DELIVERY_MAX;
+use ledger::message::Message;
+use ledger::messages::Outbox;
+use ledger::{Command, Receipt, Rejection, ShardId};
+use raft_node::{Client, Duty, Leadership};
+
+use super::{RETRY_PAUSE, propose};
+use crate::node::backend::Replicas;
+
+/// The duty, for every shard of this node.
+pub struct Courier {
+    replicas: Arc<Replicas>,
+}
+
+impl Courier {
+    /// A courier that reads outboxes from these replicas.
+    pub fn new(replicas: Arc<Replicas>) -> Self {
+        Self { replicas }
+    }
+}
+
+/// Some messages on their way.
+struct Parcel {
+    to: ShardId,
+    first: u64,
+    messages: Vec<Message>,
+}
+
+impl Duty for Courier {
+    fn run(&self, lead: Leadership) -> BoxFuture<'static, ()> {
+        let replicas = self.replicas.clone();
+        Box::pin(async move {
+            let Ok(from) = u16::try_from(lead.group).map(ShardId) else { return };
+            let Some(replica) = replicas.ledgers.get(&from) else { return };
+            let Some(mut applied) = lead.client.applied(lead.group) else { return };
+            let mut busy = BTreeSet::new();
+            let mut flights = FuturesUnordered::new();
+            loop {
+                let (index, parcels) = replica.look(|ledger, index, _| {
+                    let waiting = |(to, outbox): &(ShardId, &Outbox)| {
+                        !outbox.is_empty() && !busy.contains(to)
+                    };
+                    let parcel = |(to, outbox): (ShardId, &Outbox)| Parcel {
+                        to,
+                        first: outbox.first(),
+                        messages: outbox.messages().take(MESSAGES_PER_DELIVERY_MAX).cloned().collect(),
+                    };
+                    let parcels: Vec<_> = ledger.outboxes().filter(waiting).map(parcel).collect();
+                    (index, parcels)
+                });
+                for parcel in parcels {
+                    busy.insert(parcel.to);
+                    flights.push(carry(lead.client.clone(), from, parcel));
+                }
+                tokio::select! {
+                    biased;
+                    Some(to) = flights.next(), if !flights.is_empty() => {
+                        busy.remove(&to);
+                    }
+                    _ = applied.until(|now| now.index > index) => {}
+                }
+            }
+        })
+    }
+}
+
+/// Delivers one parcel and acknowledges what has arrived; says whose parcel it was.
+async fn carry(client: Client, from: ShardId, parcel: Parcel) -> ShardId {
+    let Parcel { to, first, messages } = parcel;
+    let deliver = Command::Deliver { from, first, messages };
+    match propose(&client, to, &deliver).await {
+        Some(Ok(Receipt::Delivered { through })) => acknowledge(&client, from, to, through).await,
+        // The receiver is ahead of this (stale) view of the outbox: what it has is acknowledged.
+        Some(Err(Rejection::DeliveryGap { expected })) if expected > first => {
+            acknowledge(&client, from, to, expected - 1).await;
+        }
+        Some(outcome) => {
+            tracing::error!(%from, %to, first, ?outcome, "a delivery was refused");
+            tokio::time::sleep(RETRY_PAUSE).await;
+        }
+        None => tokio::time::sleep(RETRY_PAUSE).await,
+    }
+    to
+}
+
+async fn acknowledge(client: &Client, from: ShardId, to: ShardId, through: u64) {
+    // Lost, it is repeated: the messages are delivered again, skipped, and acknowledged.
+    let outcome = propose(client, from, &Command::Acknowledge { to, through }).await;
+    if !matches!(outcome, Some(Ok(Receipt::Acknowledged))) {
+        tokio::time::sleep(RETRY_PAUSE).await;
+    }
+}

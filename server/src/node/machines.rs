@@ -1,0 +1,177 @@
+//! The ledger and the catalogue as machines in bytes: decode, apply, encode. Nothing here
+//! branches on what a command says; that is the ledger's business.
+
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+use cluster::catalogue::{Catalogue, CatalogueRejection};
+use ledger::{Command, Ledger, Rejection, ShardId, Timestamp};
+use raft_node::machine::{Entry, Machine, RestoreError};
+
+/// A machine's state, shared between its replica (which writes) and readers of this node.
+pub struct Shared<T> {
+    state: RwLock<State<T>>,
+}
+
+struct State<T> {
+    machine: T,
+    /// Index of the last entry applied.
+    applied: u64,
+    /// That entry's stamp, in ms.
+    at_ms: u64,
+}
+
+impl<T> Shared<T> {
+    /// Nothing applied yet.
+    pub fn new(machine: T) -> Arc<Self> {
+        let state = State { machine, applied: 0, at_ms: 0 };
+        Arc::new(Self { state: RwLock::new(state) })
+    }
+
+    /// Shows the state, the last applied index and its stamp. Keep it short: the replica waits.
+    pub fn look<R>(&self, look: impl FnOnce(&T, u64, u64) -> R) -> R {
+        let state = self.read();
+        look(&state.machine, state.applied, state.at_ms)
+    }
+
+    // A panic while applying leaves a state that must not be used: poisoning stops the node,
+    // and a stopped node is safe.
+    fn read(&self) -> RwLockReadGuard<'_, State<T>> {
+        self.state.read().expect("the machine panicked")
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State<T>> {
+        self.state.write().expect("the machine panicked")
+    }
+}
+
+/// A shard's ledger.
+pub struct LedgerMachine {
+    shard: ShardId,
+    shared: Arc<Shared<Ledger>>,
+}
+
+impl LedgerMachine {
+    /// An empty ledger for `shard`, and the handle its readers use.
+    pub fn new(shard: ShardId) -> (Self, Arc<Shared<Ledger>>) {
+        let shared = Shared::new(Ledger::new(shard));
+        (Self { shard, shared: shared.clone() }, shared)
+    }
+}
+
+impl Machine for LedgerMachine {
+    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
+        let stamp = ledger::Stamp { at: Timestamp(entry.stamp.at_ms), draw: entry.stamp.draw };
+        let commands: Vec<_> =
+            entry.commands.iter().map(|bytes| proto::decode_command(bytes)).collect();
+        let mut state = self.shared.write();
+        let mut apply = |command: &Result<Command, _>| match command {
+            Ok(command) => state.machine.apply(stamp, command),
+            Err(_) => Err(Rejection::Malformed),
+        };
+        let outcomes: Vec<_> = commands.iter().map(&mut apply).collect();
+        state.applied = entry.index;
+        state.at_ms = entry.stamp.at_ms;
+        drop(state);
+        outcomes.iter().map(proto::encode_outcome).collect()
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        self.shared.look(|ledger, _, _| ledger.next_due().map(|due| due.0))
+    }
+
+    fn tick(&self) -> Bytes {
+        proto::encode_command(&Command::Tick)
+    }
+
+    fn elected(&self) -> Option<Bytes> {
+        Some(proto::encode_command(&Command::ExtendHolds))
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        self.shared.look(|ledger, _, _| ledger.digest())
+    }
+
+    fn save(&self) -> Vec<Bytes> {
+        let state = self.shared.read();
+        let mut parts = vec![super::snapshot::header(state.applied, state.at_ms)];
+        parts.extend(proto::snapshot::save(&state.machine));
+        parts
+    }
+
+    fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {
+        let (applied, at_ms) = super::snapshot::read_header(&parts)?;
+        let machine = proto::snapshot::restore(self.shard, &parts[1..])
+            .map_err(|(part, reason)| RestoreError { part: part + 1, reason: reason.to_string() })?;
+        *self.shared.write() = State { machine, applied, at_ms };
+        Ok(())
+    }
+}
+
+/// The system group's catalogue.
+pub struct CatalogueMachine {
+    shared: Arc<Shared<Catalogue>>,
+}
+
+impl CatalogueMachine {
+    /// An empty catalogue, and the handle its readers use.
+    pub fn new() -> (Self, Arc<Shared<Catalogue>>) {
+        let shared = Shared::new(Catalogue::default());
+        (Self { shared: shared.clone() }, shared)
+    }
+}
+
+impl Machine for CatalogueMachine {
+    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
+        let mut state = self.shared.write();
+        let outcomes = entry.commands.iter().map(|bytes| {
+            let outcome = match cluster::codec::decode_command(bytes) {
+                Ok(command) => state.machine.apply(&command),
+                Err(_) => Err(CatalogueRejection::Malformed),
+            };
+            cluster::codec::encode_outcome(&outcome)
+        });
+        let outcomes = outcomes.collect();
+        state.applied = entry.index;
+        state.at_ms = entry.stamp.at_ms;
+        outcomes
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        None
+    }
+
+    fn tick(&self) -> Bytes {
+        Bytes::new()
+    }
+
+    fn elected(&self) -> Option<Bytes> {
+        None
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        use sha2::{Digest, Sha256};
+        let parts = self.shared.look(|catalogue, _, _| cluster::codec::save(catalogue));
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(&part);
+        }
+        hash.finalize().into()
+    }
+
+    fn save(&self) -> Vec<Bytes> {
+        let state = self.shared.read();
+        let mut parts = vec![super::snapshot::header(state.applied, state.at_ms)];
+        parts.extend(cluster::codec::save(&state.machine));
+        parts
+    }
+
+    fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {
+        let (applied, at_ms) = super::snapshot::read_header(&parts)?;
+        let machine = cluster::codec::restore(&parts[1..])
+            .map_err(|(part, reason)| RestoreError { part: part + 1, reason: reason.to_string() })?;
+        *self.shared.write() = State { machine, applied, at_ms };
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! A node, composed of all the parts. The same [`run`] starts it in production and in the
+//! simulator; only the platform and the gateway handed in differ.
+
+pub mod admin;
+pub mod audit_view;
+pub mod backend;
+pub mod config;
+pub mod duties;
+pub mod keys;
+pub mod machines;
+mod run;
+pub mod serve;
+mod snapshot;
+
+pub use run::{RunError, Server, run, run_with};

@@ -1,0 +1,103 @@
+//! The accept loop: HTTP/1.1 over the shared tokio, ended gracefully.
+//!
+//! Our own loop rather than `axum::serve`, for three things it does not offer: a bound on the
+//! time a client may take to send its headers, a bound on connections, and the renamed tokio
+//! that the simulator needs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use raft_node::watch::Receiver;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Connections one listener serves at once. Past it new ones wait in the kernel's backlog.
+const CONNECTIONS_MAX: usize = 50_000;
+/// How long a client may take to send a request's headers (slowloris).
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// How long requests under way may still take once the node stops.
+const DRAIN_WITHIN: Duration = Duration::from_secs(10);
+
+/// A bound listener that serves a router until told to stop.
+pub struct HttpServer {
+    listener: TcpListener,
+}
+
+impl HttpServer {
+    /// Binds an address.
+    pub async fn bind(addr: SocketAddr) -> std::io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(addr).await? })
+    }
+
+    /// The address, with the port the system chose for port 0.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` holds true, then lets requests under way finish.
+    pub async fn run(self, router: Router, mut stop: Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut connections = JoinSet::new();
+        loop {
+            let place = places.clone().acquire_owned().await.expect("never closed");
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let (router, stop) = (router.clone(), stop.clone());
+                        connections.spawn(async move {
+                            connection(stream, router, stop).await;
+                            drop(place);
+                        });
+                    }
+                    Err(error) => {
+                        // Out of file descriptors, most likely: waiting is all that helps.
+                        tracing::warn!(%error, "accept failed");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+            }
+            while connections.try_join_next().is_some() {}
+        }
+        drop(self.listener);
+        let all_done = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN_WITHIN, all_done).await.is_err() {
+            tracing::warn!("some requests did not finish in time and were cut off");
+        }
+    }
+}
+
+async fn stopped(stop: &mut Receiver<bool>) {
+    stop.until(|stop| *stop).await;
+}
+
+async fn connection(stream: TcpStream, router: Router, mut stop: Receiver<bool>) {
+    // Answers are small; waiting to fill a packet would only add latency.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return log_end(ended),
+        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+    }
+    log_end(connection.await);
+}
+
+fn log_end(ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        // A client that went away or spoke nonsense; its problem, and common under load.
+        tracing::debug!(%error, "connection ended");
+    }
+}

@@ -1,0 +1,53 @@
+//! P3: what was answered "yes" is never lost, also when every node loses power at once.
+//!
+//! Paid as told: the order is paid, for that amount, with those tickets. Held as told: the order
+//! is known as held or paid, or its time ran out, or its buyer gave it back or did not pay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Evidence;
+use crate::history::Told;
+use crate::platform::world_now_ms;
+
+/// A hold told to end this much later than now must still be there.
+const MARGIN_MS: u64 = 2_000;
+
+pub(super) fn check(evidence: &Evidence) -> Vec<String> {
+    let orders: BTreeMap<String, _> =
+        evidence.orders().map(|order| (order.order_id.to_string(), order)).collect();
+    let touched: BTreeSet<&str> = evidence
+        .yes
+        .iter()
+        .filter(|yes| yes.told != Told::Held)
+        .map(|yes| yes.order.as_str())
+        .collect();
+    let mut wrong = Vec::new();
+    for yes in &evidence.yes {
+        let order = orders.get(&yes.order);
+        match yes.told {
+            Told::Paid => {
+                let kept = order.is_some_and(|order| {
+                    let known: BTreeSet<_> = order.tickets.iter().map(ToString::to_string).collect();
+                    order.phase == "paid"
+                        && order.amount == yes.amount
+                        && yes.tickets.iter().all(|ticket| known.contains(ticket))
+                });
+                if !kept {
+                    wrong.push(format!("{} was told paid; the cluster has {order:?}", yes.order));
+                }
+            }
+            Told::Held => {
+                let over = yes.held_until_ms < world_now_ms() + MARGIN_MS;
+                if order.is_none() && !over && !touched.contains(yes.order.as_str()) {
+                    wrong.push(format!("{} was told held and is gone before its time", yes.order));
+                }
+            }
+            Told::Cancelled => {
+                if order.is_some() {
+                    wrong.push(format!("{} was told given back and is {order:?}", yes.order));
+                }
+            }
+        }
+    }
+    wrong
+}

@@ -1,0 +1,72 @@
+//! Verdicts. A property is a file: what it says, where the promise stands, how it is checked.
+//! All run after the faults have ended and the cluster had time to settle.
+
+mod acked_is_durable;
+mod capacity_is_conserved;
+mod money_is_conserved;
+mod order_is_whole;
+mod replicas_agree;
+mod seat_is_sold_once;
+
+use std::collections::BTreeMap;
+
+use server::node::audit_view::{AuditView, OrderView, SoldView};
+
+use crate::history::Yes;
+use crate::gateway::Payment;
+
+/// All that the checkers look at.
+pub struct Evidence {
+    /// Every "yes" a client got, in order.
+    pub yes: Vec<Yes>,
+    /// (applied, digest) of every replica, by shard, a node each.
+    pub digests: BTreeMap<u16, Vec<(u64, [u8; 32])>>,
+    /// One replica's view of every shard.
+    pub shards: BTreeMap<u16, AuditView>,
+    /// Invariants broken inside a replica, if any.
+    pub broken: Vec<String>,
+    /// The provider's book.
+    pub book: Vec<Payment>,
+    /// Places of the event.
+    pub capacity: u64,
+}
+
+impl Evidence {
+    fn orders(&self) -> impl Iterator<Item = &OrderView> {
+        self.shards.values().flat_map(|shard| &shard.orders)
+    }
+
+    fn sold(&self) -> impl Iterator<Item = &SoldView> {
+        self.shards.values().flat_map(|shard| &shard.sections).flat_map(|section| &section.sold_seats)
+    }
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which property.
+    pub property: &'static str,
+    /// What was found.
+    pub found: String,
+}
+
+type Check = fn(&Evidence) -> Vec<String>;
+
+/// Every property, by name.
+const CHECKS: [(&str, Check); 7] = [
+    ("seat_is_sold_once", seat_is_sold_once::check),
+    ("order_is_whole", order_is_whole::check),
+    ("acked_is_durable", acked_is_durable::check),
+    ("money_is_conserved", money_is_conserved::check),
+    ("capacity_is_conserved", capacity_is_conserved::check),
+    ("replicas_agree", replicas_agree::check),
+    ("ledger_invariants", |evidence| evidence.broken.clone()),
+];
+
+/// Everything that is wrong.
+pub fn check(evidence: &Evidence) -> Vec<Violation> {
+    let run = |&(property, check): &(&'static str, Check)| {
+        check(evidence).into_iter().map(move |found| Violation { property, found })
+    };
+    CHECKS.iter().flat_map(run).collect()
+}

@@ -1,0 +1,199 @@
+//! One run: faults and buyers together, then healing, then a last power cut, then the verdict.
+//!
+//! Two phases, after TigerBeetle's VOPR: under faults nothing *wrong* may happen; once they have
+//! ended everything *right* has to, within a bound.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::ShardId;
+use server::node::audit_view;
+
+use crate::checker::{self, Evidence, Violation};
+use crate::client::Client;
+use crate::history::History;
+use crate::nemesis;
+use crate::platform::elapsed;
+use crate::scenario::Scenario;
+use crate::workload::{self, Show};
+use crate::world::{Alive, NODES, World};
+
+/// How long buyers and disasters may go on, in simulated time.
+const SALE_WITHIN: Duration = Duration::from_secs(600);
+/// How long a healed cluster may take until nothing is in doubt any more.
+const SETTLE_WITHIN: Duration = Duration::from_secs(120);
+
+/// What a run came to.
+pub struct Verdict {
+    /// Promises broken; none, one hopes.
+    pub violations: Vec<Violation>,
+    /// Hash of all that was noted.
+    pub trace: String,
+    /// How much was noted.
+    pub events: u64,
+    /// Simulated time.
+    pub simulated: Duration,
+    /// "Yes" answers.
+    pub yes: usize,
+    /// Orders paid.
+    pub paid: usize,
+    /// The last lines noted.
+    pub tail: Vec<String>,
+}
+
+/// Runs a scenario. Must be called inside a madsim runtime.
+pub async fn run(scenario: Scenario) -> Verdict {
+    let history = Arc::new(History::default());
+    let world = World::new(scenario);
+    initialize(&world, &history).await;
+    let show = workload::create_show(&world, &history).await;
+
+    let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone()));
+    let buyers: Vec<_> = (0..world.scenario.buyers)
+        .map(|n| tokio::spawn(workload::buyer(world.clone(), show.clone(), history.clone(), n)))
+        .collect();
+    let sale = async {
+        for buyer in buyers {
+            buyer.await.expect("a buyer panics only on a bug of the simulator");
+        }
+        disasters.await.expect("the nemesis panics only on a bug of the simulator");
+    };
+    let mut violations = Vec::new();
+    if tokio::time::timeout(SALE_WITHIN, sale).await.is_err() {
+        violations.push(stuck("buyers were not served within the sale's time"));
+    }
+
+    world.heal();
+    history.note("healed");
+    let evidence = settle(&world, &history, &show, &mut violations).await;
+    let before = judge(evidence, &mut violations);
+
+    for node in 0..NODES {
+        world.kill(node, true);
+    }
+    history.note("a last power cut");
+    for node in 0..NODES {
+        world.restart(node);
+    }
+    let evidence = settle(&world, &history, &show, &mut violations).await;
+    let after = judge(evidence, &mut violations);
+    if before != after {
+        violations.push(Violation {
+            property: "acked_is_durable",
+            found: format!("{before} orders were paid before the last power cut, {after} after"),
+        });
+    }
+
+    let (trace, events) = history.trace();
+    Verdict {
+        violations,
+        trace,
+        events,
+        simulated: elapsed(),
+        yes: history.all_yes().len(),
+        paid: after,
+        tail: history.tail(40),
+    }
+}
+
+fn stuck(what: &str) -> Violation {
+    Violation { property: "heals", found: what.to_owned() }
+}
+
+/// Checks, and says how many orders are paid.
+fn judge(evidence: Option<Evidence>, violations: &mut Vec<Violation>) -> usize {
+    let Some(evidence) = evidence else { return 0 };
+    violations.extend(checker::check(&evidence));
+    let orders = evidence.shards.values().flat_map(|shard| &shard.orders);
+    orders.filter(|order| order.phase == "paid").count()
+}
+
+async fn initialize(world: &Arc<World>, history: &History) {
+    // `usher init` repeats itself until it is told that the cluster exists.
+    let operator = loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        if (0..NODES).all(|node| world.alive(node).is_some()) {
+            break Client::sign_in(world.clone(), "operator", "operator").await;
+        }
+    };
+    loop {
+        let nothing = serde_json::json!({});
+        let reply = operator.call("POST", "/operator/admin/init", None, &nothing).await;
+        history.note(&format!("init: {}", reply.code()));
+        if reply.code() == "200" {
+            return;
+        }
+        operator.pause(200, 600).await;
+    }
+}
+
+/// Waits until all replicas agree and nothing is in doubt; the evidence then.
+async fn settle(
+    world: &World,
+    history: &History,
+    show: &Show,
+    violations: &mut Vec<Violation>,
+) -> Option<Evidence> {
+    let started = elapsed();
+    let mut why = String::new();
+    while elapsed() < started + SETTLE_WITHIN {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        match look(world, history, show) {
+            Ok(evidence) => {
+                history.note("settled");
+                return Some(evidence);
+            }
+            Err(unsettled) => why = unsettled,
+        }
+    }
+    violations.push(stuck(&format!("a healed cluster did not settle: {why}")));
+    None
+}
+
+fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, String> {
+    let alive: Vec<Alive> = (0..NODES).filter_map(|node| world.alive(node)).collect();
+    let first = alive.first().filter(|_| alive.len() == NODES).ok_or("a node is down")?;
+    let mut evidence = Evidence {
+        yes: history.all_yes(),
+        digests: BTreeMap::new(),
+        shards: BTreeMap::new(),
+        broken: Vec::new(),
+        book: world.provider.book().values().cloned().collect(),
+        capacity: show.capacity(world),
+    };
+    for shard in (1..=world.scenario.shards).map(ShardId) {
+        let digests: Vec<_> = alive
+            .iter()
+            .map(|alive| {
+                alive.replicas.ledgers[&shard].look(|ledger, applied, _| (applied, ledger.digest()))
+            })
+            .collect();
+        if digests.iter().any(|(applied, _)| *applied != digests[0].0) {
+            return Err(format!("replicas of shard {shard} are at different indexes"));
+        }
+        let names = |event| {
+            first.replicas.catalogue.look(|catalogue, _, _| catalogue.event(event).cloned())
+        };
+        let (view, broken, waiting) = first.replicas.ledgers[&shard].look(|ledger, applied, _| {
+            let waiting = ledger.outboxes().any(|(_, outbox)| !outbox.is_empty())
+                || !ledger.payments_due(1).is_empty();
+            (audit_view::view(ledger, applied, &names), ledger.check_invariants(), waiting)
+        });
+        if waiting {
+            return Err(format!("shard {shard} still owes messages or payments"));
+        }
+        let settled = ["paid", "held", "refunded"];
+        if let Some(order) =
+            view.orders.iter().find(|order| !settled.contains(&order.phase.as_str()))
+        {
+            return Err(format!("order {} is {}", order.order_id, order.phase));
+        }
+        if let Err(violation) = broken {
+            evidence.broken.push(format!("shard {shard}: {violation:?}"));
+        }
+        evidence.digests.insert(shard.0, digests);
+        evidence.shards.insert(shard.0, view);
+    }
+    Ok(evidence)
+}

@@ -1,0 +1,89 @@
+//! Every knob of a run, drawn from its seed and printed at the start. A knob's doc says which
+//! bug it makes reachable.
+
+use crate::seed::Stream;
+
+/// What happens to the cluster while it sells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disaster {
+    /// Nothing: whatever goes wrong is not the faults' fault.
+    None,
+    /// Leaders die and come back. Reaches lost answers, double applies, holds without a home.
+    LeaderKills,
+    /// All nodes lose power at once, and what was not synced. Reaches acknowledgements given
+    /// before the fsync.
+    PowerCuts,
+    /// A node is cut off for a while. Reaches stale reads, and two who think they lead.
+    Partitions,
+    /// All of it.
+    Everything,
+}
+
+/// The knobs.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The run.
+    pub seed: u64,
+    /// Ledger shards. One: every order is decided in one entry. More: the cross-shard protocol.
+    pub shards: u16,
+    /// Rows of each of the sections. Few seats make buyers collide.
+    pub rows: u64,
+    /// Numbered sections; there is one standing section besides.
+    pub sections: u64,
+    /// People.
+    pub buyers: u64,
+    /// Whether they queue. Reaches the draw, admission, passes.
+    pub queue: bool,
+    /// How long holds last, in seconds. Short ones expire while they are being paid.
+    pub hold_seconds: u64,
+    /// Log entries between snapshots. Few: snapshots and purges happen at bad moments.
+    pub snapshot_every: u64,
+    /// Longest fsync, in ms. Slow ones let batches, time-outs and elections overlap.
+    pub sync_ms_max: u64,
+    /// How far each node's wall clock is off, in ms. Reaches decisions by local clock.
+    pub skew_ms: [i64; 3],
+    /// Percent of frames between nodes that are lost, repeated or late. Reaches retries that are
+    /// not idempotent.
+    pub frame_fault_percent: u64,
+    /// Percent of provider calls whose answer is lost after they took effect.
+    pub lost_answer_percent: u64,
+    /// Percent of cards that are declined.
+    pub decline_percent: u64,
+    /// What happens to the cluster.
+    pub disaster: Disaster,
+    /// How often it does.
+    pub disasters: u64,
+}
+
+impl Scenario {
+    /// The knobs of a seed.
+    pub fn new(seed: u64) -> Self {
+        let draw = Stream::new(seed, "scenario");
+        let disaster = match draw.below(10) {
+            0 | 1 => Disaster::None,
+            2..=4 => Disaster::LeaderKills,
+            5 => Disaster::PowerCuts,
+            6 => Disaster::Partitions,
+            _ => Disaster::Everything,
+        };
+        let calm = disaster == Disaster::None;
+        let skew = || draw.between(0, 400) as i64 - 200;
+        Self {
+            seed,
+            shards: [1, 2, 3, 4][draw.below(4) as usize],
+            rows: draw.between(2, 6),
+            sections: draw.between(2, 5),
+            buyers: draw.between(15, 40),
+            queue: draw.percent(60),
+            hold_seconds: draw.between(8, 40),
+            snapshot_every: [50, 200, 1_000, 20_000][draw.below(4) as usize],
+            sync_ms_max: draw.between(1, 20),
+            skew_ms: if calm { [0; 3] } else { [skew(), skew(), skew()] },
+            frame_fault_percent: if calm { 0 } else { draw.below(5) },
+            lost_answer_percent: draw.below(20),
+            decline_percent: draw.below(20),
+            disaster,
+            disasters: draw.between(1, 4),
+        }
+    }
+}

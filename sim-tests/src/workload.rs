@@ -1,0 +1,223 @@
+//! The people: an organizer who creates the event, and buyers who queue, reserve, dither, pay.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, Reply};
+use crate::history::{History, Told, Yes};
+use crate::platform::world_now_ms;
+use crate::world::World;
+
+/// The event on sale.
+#[derive(Clone, Debug)]
+pub struct Show {
+    /// Its id.
+    pub event_id: String,
+    /// Seats in a row.
+    pub seats_per_row: u64,
+    /// Places of the standing section.
+    pub standing: u64,
+}
+
+impl Show {
+    /// All places.
+    pub fn capacity(&self, world: &World) -> u64 {
+        world.scenario.sections * world.scenario.rows * self.seats_per_row + self.standing
+    }
+}
+
+fn rfc3339(ms: u64) -> String {
+    jiff::Timestamp::from_millisecond(ms as i64).expect("simulated time is in range").to_string()
+}
+
+/// Creates the event; insists until it exists.
+pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
+    let organizer = Client::sign_in(world.clone(), "organizer", "organizer").await;
+    let scenario = &world.scenario;
+    let (seats_per_row, standing) = (6, 10);
+    let mut sections: Vec<Value> = (0..scenario.sections)
+        .map(|number| {
+            let name = char::from(b'A' + number as u8).to_string();
+            json!({"name": name, "rows": scenario.rows, "seats_per_row": seats_per_row,
+                   "price": 4_500 + number * 100, "tier": number, "blocked": [format!("{name}-1-1")]})
+        })
+        .collect();
+    sections.push(json!({"name": "Floor", "capacity": standing, "price": 3_000}));
+    let queue = scenario.queue.then(|| json!({"admit_per_minute": 1_200, "draw": "random"}));
+    let event = json!({
+        "name": "The Show", "venue": "The Bowl", "currency": "EUR",
+        "opens_at": rfc3339(world_now_ms() + 4_000),
+        "hold_seconds": scenario.hold_seconds, "max_per_order": 6, "max_per_buyer": 8,
+        "queue": queue, "sections": sections,
+    });
+    loop {
+        let reply = organizer.insist(20, "POST", "/api/v1/events", Some("the-show"), &event).await;
+        history.note(&format!("create event: {}", reply.code()));
+        if let Reply::Answered(201, body) = &reply {
+            let event_id = body["event_id"].as_str().expect("an id").to_owned();
+            return Show { event_id, seats_per_row, standing };
+        }
+        assert!(!matches!(reply, Reply::Answered(400..=499, _)), "the event was refused: {reply:?}");
+    }
+}
+
+/// One buyer, from the door to the ticket or to giving up.
+pub async fn buyer(world: Arc<World>, show: Show, history: Arc<History>, number: u64) {
+    let name = format!("buyer-{number}");
+    let client = Client::sign_in(world.clone(), &name, "buyer").await;
+    client.pause(0, 4_000).await;
+    let Some(pass) = wait_in_line(&client, &show, &history, &name).await else { return };
+    let rounds = client.chance().between(1, 3);
+    for round in 0..rounds {
+        client.pause(10, 2_000).await;
+        let Some(order) = reserve(&client, &show, &history, &name, round, &pass).await else {
+            continue;
+        };
+        match client.chance().below(10) {
+            // Leaves; the hold has to end by itself.
+            0 => {}
+            1 => give_back(&client, &history, &order).await,
+            2 => {
+                // Dithers until about when the hold ends.
+                let ms = world.scenario.hold_seconds * 1_000;
+                client.pause(ms.saturating_sub(1_500), ms + 500).await;
+                pay(&client, &history, &order).await;
+            }
+            _ => {
+                client.pause(0, 3_000).await;
+                pay(&client, &history, &order).await;
+            }
+        }
+    }
+}
+
+/// Joins and waits until admitted; the queue token, empty for a show without a waiting room.
+async fn wait_in_line(client: &Client, show: &Show, history: &History, name: &str) -> Option<String> {
+    if !client.world().scenario.queue {
+        return Some(String::new());
+    }
+    let path = format!("/api/v1/queue/join?event_id={}", show.event_id);
+    let reply = client.insist(60, "POST", &path, Some("join"), &Value::Null).await;
+    history.note(&format!("{name} join: {}", reply.code()));
+    let Reply::Answered(200, body) = reply else { return None };
+    let token = body["queue_token"].as_str()?.to_owned();
+    for _ in 0..120 {
+        let reply = client.call_as(&token, "GET", "/api/v1/queue/status", None, &Value::Null).await;
+        if let Reply::Answered(200, body) = reply {
+            match body["status"].as_str() {
+                Some("admitted") => return Some(token),
+                Some("waiting") => {}
+                other => {
+                    history.note(&format!("{name} status: {other:?}"));
+                    return None;
+                }
+            }
+        }
+        client.pause(300, 1_000).await;
+    }
+    None
+}
+
+
+async fn reserve(
+    client: &Client,
+    show: &Show,
+    history: &History,
+    name: &str,
+    round: u64,
+    pass: &str,
+) -> Option<Yes> {
+    let world = client.world();
+    let chance = client.chance();
+    let mut body = json!({"event_id": show.event_id});
+    if !pass.is_empty() {
+        body["queue_token"] = pass.into();
+    }
+    let seat = |section: u64| {
+        let row = chance.between(1, world.scenario.rows);
+        let number = chance.between(1, show.seats_per_row);
+        format!("{}-{row}-{number}", char::from(b'A' + section as u8))
+    };
+    match chance.below(5) {
+        0 => body["best_available"] = json!({"count": chance.between(1, 4)}),
+        1 => body["general_admission"] = json!([{"section": "Floor", "count": chance.between(1, 2)}]),
+        2 => {
+            // Across two sections, and so perhaps across two shards.
+            let (first, second) = (seat(0), seat(1));
+            body["seat_ids"] = json!([first, second]);
+        }
+        _ => {
+            let mut seats = vec![seat(chance.below(world.scenario.sections))];
+            if chance.percent(50) {
+                let other = seat(chance.below(world.scenario.sections));
+                if other != seats[0] {
+                    seats.push(other);
+                }
+            }
+            body["seat_ids"] = json!(seats);
+        }
+    }
+    let key = format!("{name}-{round}");
+    let reply = client.insist(12, "POST", "/api/v1/seats/reserve", Some(&key), &body).await;
+    let Reply::Answered(201, answer) = &reply else {
+        history.note(&format!("{name} reserve: {}", reply.code()));
+        return None;
+    };
+    let yes = read_yes(Told::Held, answer);
+    history.yes(yes.clone());
+    Some(yes)
+}
+
+/// What a reserve or an order says it holds.
+fn read_yes(told: Told, answer: &Value) -> Yes {
+    let seat = |seat: &Value| match seat["seat_id"].as_str() {
+        Some(id) => id.to_owned(),
+        None => format!("{} x {}", seat["section"].as_str().unwrap_or("?"), seat["count"]),
+    };
+    let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
+    let mut seats: Vec<String> = answer["seats"].as_array().into_iter().flatten().map(seat).collect();
+    seats.sort_unstable();
+    let tickets = answer["ticket_ids"].as_array().into_iter().flatten();
+    let until = text("held_until").parse::<jiff::Timestamp>();
+    Yes {
+        told,
+        order: text("order_id"),
+        seats,
+        amount: answer["price"]["amount"].as_u64().unwrap_or(0),
+        held_until_ms: until.map_or(0, |until| until.as_millisecond() as u64),
+        tickets: tickets.filter_map(Value::as_str).map(str::to_owned).collect(),
+    }
+}
+
+async fn pay(client: &Client, history: &History, order: &Yes) {
+    let path = format!("/api/v1/orders/{}/pay", order.order);
+    let body = json!({"payment_method": "pm_ok"});
+    for _ in 0..12 {
+        let reply = client.insist(10, "POST", &path, Some("pay"), &body).await;
+        match &reply {
+            Reply::Answered(200, answer) => {
+                let tickets = answer["ticket_ids"].as_array().into_iter().flatten();
+                let tickets = tickets.filter_map(Value::as_str).map(str::to_owned).collect();
+                history.yes(Yes { told: Told::Paid, tickets, ..order.clone() });
+                return;
+            }
+            Reply::Answered(202, _) | Reply::Unknown => client.pause(300, 1_500).await,
+            _ => {
+                history.note(&format!("pay {}: {}", order.order, reply.code()));
+                return;
+            }
+        }
+    }
+    history.note(&format!("pay {}: still in doubt", order.order));
+}
+
+async fn give_back(client: &Client, history: &History, order: &Yes) {
+    let path = format!("/api/v1/orders/{}/hold", order.order);
+    let reply = client.insist(10, "DELETE", &path, None, &Value::Null).await;
+    if let Reply::Answered(200, _) = reply {
+        history.yes(Yes { told: Told::Cancelled, ..order.clone() });
+    } else {
+        history.note(&format!("give back {}: {}", order.order, reply.code()));
+    }
+}
