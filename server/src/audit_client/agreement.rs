@@ -80,7 +80,8 @@ pub async fn await_agreement(
         if (compared == groups && groups > 0) || start.elapsed() > patience {
             break (compared, groups);
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // A digest reads a whole state; nodes have better things to do than that all the time.
+        tokio::time::sleep(Duration::from_millis(400)).await;
     };
     findings.groups_agreed = compared;
     for (group, index) in sightings.differences() {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::provider::Payment;
-use super::replica::{Group, Replica};
+use super::replica::{Group, Replica, Section};
 use crate::http_client::{self, Connection, Request};
 
 /// A big replica takes a while to describe itself.
@@ -126,9 +126,7 @@ pub async fn replica(admin: SocketAddr) -> Result<Replica, Error> {
         let mut state: Group =
             json(admin, &format!("/admin/audit?group={group}"), DEADLINE).await?;
         state.orders.sort_by(|a, b| a.order_id.cmp(&b.order_id));
-        for section in &mut state.sections {
-            section.sold_seats.sort();
-        }
+        state.sections.iter_mut().for_each(Section::normalize);
         groups.push(state);
     }
     Ok(Replica {

@@ -83,6 +83,18 @@ pub struct Section {
     pub sold_seats: Vec<SoldSeat>,
 }
 
+impl Section {
+    /// Brings sales into one order. A place without a number comes under its section's name.
+    pub fn normalize(&mut self) {
+        for sale in &mut self.sold_seats {
+            if sale.seat.as_deref() == self.section.as_str() {
+                sale.seat = None;
+            }
+        }
+        self.sold_seats.sort();
+    }
+}
+
 /// A seat (or a place without a number) that is sold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct SoldSeat {

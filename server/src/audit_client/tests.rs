@@ -236,6 +236,16 @@ fn replicas_that_differ_at_one_index_are_found_and_later_ones_are_not_compared()
 }
 
 #[test]
+fn places_without_numbers_are_not_taken_for_one_seat_sold_often() {
+    let mut sale = Sale::sound();
+    let floor = &mut sale.replica.groups[0].sections[1];
+    floor.sold_seats = vec![sold(Some("floor"), "02")];
+    floor.normalize();
+    assert_eq!(floor.sold_seats, [sold(None, "02")]);
+    assert!(sale.judged().all_held());
+}
+
+#[test]
 fn digests_are_compared_only_at_equal_indexes() {
     let digest = |applied, digest: &str| Digest {
         group: 1,

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::audit::parse_address;
-use super::demo::{directory, say};
+use super::demo::directory;
+use super::say;
 use crate::demo;
 use crate::demo::children::{self, Cluster, Plan as ClusterPlan};
 use crate::loadgen::row::TABLE_HEAD;

@@ -1,9 +1,9 @@
 //! `usher demo`: a real cluster, a real sale, and a proof afterwards.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::say;
 use crate::demo::children::Cluster;
 use crate::demo::report::Report;
 use crate::demo::{self, Error, Options};
@@ -142,9 +142,4 @@ pub(super) fn directory(
     let temporary = tempfile::Builder::new().prefix(prefix).tempdir();
     let temporary = temporary.map_err(|source| Error::File { path, source })?;
     Ok((temporary.path().to_owned(), Some(temporary)))
-}
-
-/// A line of results; a reader that went away does not stop the work.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::demo::{directory, keep_running, say};
+use super::demo::{directory, keep_running};
+use super::say;
 use crate::demo::children::{Cluster, Plan};
 use crate::demo::sale::now_ms;
 use crate::demo::stadium::Stadium;

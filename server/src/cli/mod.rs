@@ -8,8 +8,11 @@ use tracing_subscriber::EnvFilter;
 
 mod admin_client;
 pub mod audit;
+pub mod bench;
 mod cluster;
 mod config;
+pub mod demo;
+pub mod dev;
 mod error;
 mod init;
 pub mod sandbox_provider;
@@ -28,6 +31,12 @@ pub use error::CliError;
 #[derive(Debug, Parser)]
 #[command(name = "usher", version, verbatim_doc_comment, arg_required_else_help = true)]
 pub enum Cli {
+    /// One node with a demo event: the first minute.
+    Dev(dev::Args),
+    /// A real cluster, a real sale, and a proof afterwards.
+    Demo(demo::Args),
+    /// Measures a cluster.
+    Bench(bench::Args),
     /// Runs one node.
     Start(start::Args),
     /// Brings a new cluster to life, once.
@@ -60,6 +69,9 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli {
+        Cli::Dev(args) => dev::run(args).await.map_err(failed),
+        Cli::Demo(args) => demo::run(args).await.map_err(failed),
+        Cli::Bench(args) => bench::run(args).await.map_err(failed),
         Cli::Start(args) => start::run(args).await,
         Cli::Init(args) => init::run(args).await,
         Cli::Cluster(args) => cluster::run(args).await,

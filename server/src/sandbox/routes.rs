@@ -53,7 +53,7 @@ pub(super) async fn answer(
                 let work = tokio::spawn(carry_out(shared, key, path_and_body(path, &body), call));
                 work.await.unwrap_or_else(|_| Ok(problem(500, "internal")))
             }
-            Err(refusal) => Ok(refusal),
+            Err((status, error)) => Ok(problem(status, error)),
         },
         _ => Ok(problem(404, "no_such_route")),
     }
@@ -76,10 +76,11 @@ struct AuthorizeBody {
     capture: bool,
 }
 
-fn step(path: &str, body: &[u8]) -> Result<Call, Response<Full<Bytes>>> {
+/// What is asked for, or the status and code of why that is not clear.
+fn step(path: &str, body: &[u8]) -> Result<Call, (u16, &'static str)> {
     let value: Value = match body.is_empty() {
         true => json!({}),
-        false => serde_json::from_slice(body).map_err(|_| problem(400, "not_json"))?,
+        false => serde_json::from_slice(body).map_err(|_| (400, "not_json"))?,
     };
     let (attempt, step_name) = (value["attempt"].clone(), value["step"].clone());
     let with = |step| {
@@ -91,9 +92,9 @@ fn step(path: &str, body: &[u8]) -> Result<Call, Response<Full<Bytes>>> {
     };
     if path == "/v1/payments" {
         let body: AuthorizeBody =
-            serde_json::from_value(value).map_err(|_| problem(400, "parameters_invalid"))?;
+            serde_json::from_value(value).map_err(|_| (400, "parameters_invalid"))?;
         if body.capture || body.amount == 0 {
-            return Err(problem(400, "parameters_invalid"));
+            return Err((400, "parameters_invalid"));
         }
         let AuthorizeBody {
             order,
@@ -116,7 +117,7 @@ fn step(path: &str, body: &[u8]) -> Result<Call, Response<Full<Bytes>>> {
         Some((id, "capture")) => with(Step::Capture(id.to_owned())),
         Some((id, "cancel")) => with(Step::Cancel(id.to_owned())),
         Some((id, "refund")) => with(Step::Refund(id.to_owned())),
-        _ => Err(problem(404, "no_such_route")),
+        _ => Err((404, "no_such_route")),
     }
 }
 

@@ -1,0 +1,79 @@
+//! Which nodes run and how many groups each leads: for the display, and for choosing a victim.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::audit_client::fetch;
+use crate::progress::NodeLine;
+
+const DEADLINE: Duration = Duration::from_millis(800);
+
+/// What is known of the nodes.
+#[derive(Debug)]
+pub struct Board {
+    admins: Vec<SocketAddr>,
+    lines: Mutex<Vec<NodeLine>>,
+}
+
+impl Board {
+    /// All up, nobody leading yet. `doors` and `admins` in the order of node ids from 1.
+    pub fn new(doors: &[SocketAddr], admins: &[SocketAddr]) -> Self {
+        let line = |(index, door): (usize, &SocketAddr)| NodeLine {
+            id: index as u64 + 1,
+            url: format!("http://{door}"),
+            up: true,
+            leads: 0,
+        };
+        let lines = doors.iter().enumerate().map(line).collect();
+        Self {
+            admins: admins.to_vec(),
+            lines: Mutex::new(lines),
+        }
+    }
+
+    /// The table.
+    pub fn lines(&self) -> Vec<NodeLine> {
+        self.lock().clone()
+    }
+
+    /// A node was killed or started.
+    pub fn set_up(&self, index: usize, up: bool) {
+        self.lock()[index].up = up;
+    }
+
+    /// Asks the nodes who leads what.
+    pub async fn refresh(&self) {
+        // For each group, who leads it in the highest term that anybody knows of.
+        let mut leaders: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+        for &admin in &self.admins {
+            let Ok(status) = fetch::status(admin, DEADLINE).await else {
+                continue;
+            };
+            for group in status.groups {
+                let Some(leader) = group.leader else { continue };
+                let known = leaders.entry(group.group).or_insert((group.term, leader));
+                *known = (*known).max((group.term, leader));
+            }
+        }
+        for line in self.lock().iter_mut() {
+            line.leads = leaders
+                .values()
+                .filter(|(_, leader)| *leader == line.id)
+                .count();
+        }
+    }
+
+    /// Index of the running node that leads most groups, and how many.
+    pub fn leading_most(&self) -> Option<(usize, usize)> {
+        let lines = self.lock();
+        let up = lines.iter().enumerate().filter(|(_, line)| line.up);
+        up.map(|(index, line)| (index, line.leads))
+            .max_by_key(|&(_, leads)| leads)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<NodeLine>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,538 @@
+//! A cluster of real processes on this machine: a payment provider and some nodes, each with its
+//! own directory, each dying with this process.
+//!
+//! Ports come from below the range that the system gives to outgoing connections: a node that is
+//! killed and restarted must find its port free.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dice::{Dice, secret_hex};
+use crate::http_client::{Connection, Request};
+
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
+const PORTS: std::ops::Range<u16> = 21_000..31_000;
+
+/// Why a cluster does not start or stand.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or directory cannot be used.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A process cannot be started.
+    #[error("cannot start {what}: {source}")]
+    Spawn {
+        /// Which.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A process ended by itself.
+    #[error("{what} ended ({status}); the end of its log {log}:\n{tail}")]
+    Ended {
+        /// Which.
+        what: String,
+        /// How.
+        status: String,
+        /// Where its log is.
+        log: PathBuf,
+        /// The log's last lines.
+        tail: String,
+    },
+    /// A node does not answer as it should.
+    #[error("{what} is not {wanted} after {seconds} s (last answer: {last})")]
+    Late {
+        /// Which.
+        what: String,
+        /// `alive`, `ready`, ...
+        wanted: &'static str,
+        /// How long was waited.
+        seconds: u64,
+        /// What it said last.
+        last: String,
+    },
+    /// No free port was found.
+    #[error("no free port between {} and {}", PORTS.start, PORTS.end)]
+    NoPort,
+}
+
+/// How big a cluster, and where.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Nodes.
+    pub nodes: u64,
+    /// Shards.
+    pub shards: u16,
+    /// Directory of everything: configuration, data, logs, the provider's ledger.
+    pub dir: PathBuf,
+    /// Port for buyers of the first node, if it is free.
+    pub first_port: Option<u16>,
+}
+
+/// A node and its process.
+#[derive(Debug)]
+pub struct Node {
+    /// From 1.
+    pub id: u64,
+    /// Address for buyers.
+    pub http: SocketAddr,
+    /// Address for other nodes.
+    pub peer: SocketAddr,
+    /// Address for operators.
+    pub admin: SocketAddr,
+    /// Its data.
+    pub dir: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+/// The provider and its process.
+#[derive(Debug)]
+pub struct ProviderProcess {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its ledger.
+    pub ledger: PathBuf,
+    child: Child,
+}
+
+/// A node, for people and scripts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeView {
+    /// `http://IP:PORT` for buyers.
+    pub url: String,
+    /// `http://IP:PORT` for operators.
+    pub admin: String,
+    /// Process id; absent while it is down.
+    pub pid: Option<u32>,
+    /// Data directory.
+    pub dir: PathBuf,
+}
+
+/// All processes. Dropping it kills them.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The nodes, by id.
+    pub nodes: Vec<Node>,
+    /// The payment provider.
+    pub provider: ProviderProcess,
+    program: PathBuf,
+}
+
+/// A node's configuration, as `usher start --config` reads it.
+#[derive(Serialize)]
+struct NodeFile<'a> {
+    cluster_id: String,
+    node_id: u64,
+    data_dir: &'a Path,
+    http: SocketAddr,
+    peer: SocketAddr,
+    admin: SocketAddr,
+    shards: u16,
+    dev: bool,
+    payments: PaymentsTable,
+    peers: Vec<PeerTable>,
+}
+
+#[derive(Clone, Serialize)]
+struct PaymentsTable {
+    gateway: &'static str,
+    url: String,
+    webhook_secret: String,
+}
+
+#[derive(Clone, Serialize)]
+struct PeerTable {
+    id: u64,
+    addr: String,
+}
+
+impl Cluster {
+    /// Starts everything, initializes the cluster and waits until every node is ready.
+    pub async fn start(plan: &Plan) -> Result<Self, Error> {
+        let program = std::env::current_exe().map_err(|source| Error::Spawn {
+            what: "this program".to_owned(),
+            source,
+        })?;
+        std::fs::create_dir_all(&plan.dir).map_err(|source| Error::File {
+            path: plan.dir.clone(),
+            source,
+        })?;
+        let mut ports = Ports {
+            wanted: plan.first_port,
+            taken: Vec::new(),
+        };
+        let mut nodes = Vec::new();
+        for id in 1..=plan.nodes {
+            nodes.push(Node {
+                id,
+                http: ports.take()?,
+                peer: ports.take()?,
+                admin: ports.take()?,
+                dir: plan.dir.join(format!("node-{id}")),
+                config: plan.dir.join(format!("node-{id}.toml")),
+                log: plan.dir.join(format!("node-{id}.log")),
+                child: None,
+            });
+        }
+        let secret = format!("whsec_{}", secret_hex(16));
+        let provider = ProviderProcess::start(&program, plan, &nodes, &secret)?;
+        write_configs(plan, &nodes, &provider, &secret)?;
+        let mut cluster = Self {
+            nodes,
+            provider,
+            program,
+        };
+        for index in 0..cluster.nodes.len() {
+            cluster.start_node(index)?;
+        }
+        for index in 0..cluster.nodes.len() {
+            cluster
+                .await_probe(index, "/livez", "alive", START_PATIENCE)
+                .await?;
+        }
+        cluster.initialize().await?;
+        cluster.await_all_ready(START_PATIENCE).await?;
+        Ok(cluster)
+    }
+
+    /// Starts a node that is down.
+    pub fn start_node(&mut self, index: usize) -> Result<(), Error> {
+        let program = self.program.clone();
+        let node = &mut self.nodes[index];
+        let log = open_log(&node.log)?;
+        let mut command = Command::new(program);
+        command
+            .args(["start", "--exit-with-parent", "--config"])
+            .arg(&node.config);
+        let stderr = log.try_clone().map_err(|source| Error::File {
+            path: node.log.clone(),
+            source,
+        })?;
+        let child = command
+            .stdin(Stdio::piped())
+            .stdout(log)
+            .stderr(stderr)
+            .spawn();
+        let what = format!("node {}", node.id);
+        node.child = Some(child.map_err(|source| Error::Spawn { what, source })?);
+        Ok(())
+    }
+
+    /// Kills a node with SIGKILL and waits until it is gone.
+    pub fn kill_node(&mut self, index: usize) {
+        if let Some(mut child) = self.nodes[index].child.take() {
+            // It may have died by itself a moment ago.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Waits until every node is ready to sell.
+    pub async fn await_all_ready(&mut self, patience: Duration) -> Result<(), Error> {
+        for index in 0..self.nodes.len() {
+            self.await_probe(index, "/readyz", "ready", patience)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a node's probe answers 200; fails at once when its process has ended.
+    pub async fn await_probe(
+        &mut self,
+        index: usize,
+        path: &str,
+        wanted: &'static str,
+        patience: Duration,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        loop {
+            self.nodes[index].check_running()?;
+            let node = &self.nodes[index];
+            let last = probe(node.http, path).await;
+            let Err(last) = last else { return Ok(()) };
+            if start.elapsed() > patience {
+                let (what, seconds) = (format!("node {}", node.id), patience.as_secs());
+                return Err(Error::Late {
+                    what,
+                    wanted,
+                    seconds,
+                    last,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A node that ended although nobody killed it.
+    pub fn check_running(&mut self) -> Result<(), Error> {
+        self.nodes.iter_mut().try_for_each(Node::check_running)
+    }
+
+    /// Addresses for operators.
+    pub fn admins(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.admin).collect()
+    }
+
+    /// Addresses for buyers.
+    pub fn doors(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.http).collect()
+    }
+
+    /// Process ids of the nodes that run.
+    pub fn node_pids(&self) -> Vec<u32> {
+        self.nodes
+            .iter()
+            .filter_map(|node| node.child.as_ref())
+            .map(Child::id)
+            .collect()
+    }
+
+    /// The nodes, for people and scripts.
+    pub fn views(&self) -> Vec<NodeView> {
+        let view = |node: &Node| NodeView {
+            url: format!("http://{}", node.http),
+            admin: format!("http://{}", node.admin),
+            pid: node.child.as_ref().map(Child::id),
+            dir: node.dir.clone(),
+        };
+        self.nodes.iter().map(view).collect()
+    }
+
+    /// Lets everybody stop in good order: closes their standard inputs, waits, kills the rest.
+    pub async fn stop(mut self) {
+        for node in &mut self.nodes {
+            drop(node.child.as_mut().and_then(|child| child.stdin.take()));
+        }
+        let start = Instant::now();
+        let stopped = |node: &mut Node| match &mut node.child {
+            Some(child) => !matches!(child.try_wait(), Ok(None)),
+            None => true,
+        };
+        while start.elapsed() < STOP_PATIENCE && !self.nodes.iter_mut().all(stopped) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn initialize(&self) -> Result<(), Error> {
+        let start = Instant::now();
+        let node = &self.nodes[0];
+        loop {
+            let mut connection = Connection::new(node.admin);
+            let request = Request::post("/admin/init", b"");
+            let last = match connection.call(&request, Duration::from_secs(20)).await {
+                Ok(reply) if (200..300).contains(&reply.status) => return Ok(()),
+                Ok(reply) => format!("{} {}", reply.status, String::from_utf8_lossy(reply.body)),
+                Err(error) => error.to_string(),
+            };
+            if start.elapsed() > START_PATIENCE {
+                let (what, seconds) = (format!("node {}", node.id), START_PATIENCE.as_secs());
+                return Err(Error::Late {
+                    what,
+                    wanted: "initialized",
+                    seconds,
+                    last,
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let children = self.nodes.iter_mut().filter_map(|node| node.child.as_mut());
+        for child in children.chain([&mut self.provider.child]) {
+            // Whoever is gone already is what we want.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Node {
+    fn check_running(&mut self) -> Result<(), Error> {
+        let Some(child) = &mut self.child else {
+            return Ok(());
+        };
+        match child.try_wait() {
+            Ok(Some(status)) => Err(Error::Ended {
+                what: format!("node {}", self.id),
+                status: status.to_string(),
+                log: self.log.clone(),
+                tail: tail(&self.log),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl ProviderProcess {
+    fn start(program: &Path, plan: &Plan, nodes: &[Node], secret: &str) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Hello {
+            listening: SocketAddr,
+        }
+        let (ledger, log) = (
+            plan.dir.join("provider.jsonl"),
+            plan.dir.join("provider.log"),
+        );
+        let mut command = Command::new(program);
+        command.args([
+            "sandbox-provider",
+            "--exit-with-parent",
+            "--listen",
+            "127.0.0.1:0",
+        ]);
+        command
+            .args(["--secret", secret])
+            .arg("--ledger")
+            .arg(&ledger);
+        for node in nodes {
+            command.arg("--webhook");
+            command.arg(format!("http://{}/webhooks/payments/sandbox", node.http));
+        }
+        let spawn = |source| Error::Spawn {
+            what: "the payment provider".to_owned(),
+            source,
+        };
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(open_log(&log)?);
+        let mut child = command.spawn().map_err(spawn)?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line).map_err(spawn)?;
+        }
+        let Ok(hello) = serde_json::from_str::<Hello>(&line) else {
+            let _ = child.kill();
+            let status = child
+                .wait()
+                .map_or_else(|error| error.to_string(), |s| s.to_string());
+            let (what, tail) = ("the payment provider".to_owned(), tail(&log));
+            return Err(Error::Ended {
+                what,
+                status,
+                log,
+                tail,
+            });
+        };
+        Ok(Self {
+            address: hello.listening,
+            ledger,
+            child,
+        })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+fn write_configs(
+    plan: &Plan,
+    nodes: &[Node],
+    provider: &ProviderProcess,
+    secret: &str,
+) -> Result<(), Error> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).expect("the system has entropy after boot");
+    let cluster_id = uuid::Builder::from_random_bytes(id).into_uuid().to_string();
+    let payments = PaymentsTable {
+        gateway: "sandbox",
+        url: format!("http://{}", provider.address),
+        webhook_secret: secret.to_owned(),
+    };
+    let peer = |node: &Node| PeerTable {
+        id: node.id,
+        addr: node.peer.to_string(),
+    };
+    let peers: Vec<PeerTable> = nodes.iter().map(peer).collect();
+    for node in nodes {
+        let file = NodeFile {
+            cluster_id: cluster_id.clone(),
+            node_id: node.id,
+            data_dir: &node.dir,
+            http: node.http,
+            peer: node.peer,
+            admin: node.admin,
+            shards: plan.shards,
+            dev: true,
+            payments: payments.clone(),
+            peers: peers.clone(),
+        };
+        let text = toml::to_string(&file).expect("plain values under plain keys");
+        std::fs::write(&node.config, text).map_err(|source| Error::File {
+            path: node.config.clone(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// Free ports, none given twice.
+struct Ports {
+    /// The first port given, if it is free.
+    wanted: Option<u16>,
+    taken: Vec<u16>,
+}
+
+impl Ports {
+    fn take(&mut self) -> Result<SocketAddr, Error> {
+        let mut dice = Dice::fresh();
+        for _ in 0..1_000 {
+            let random = PORTS.start + dice.below(u64::from(PORTS.end - PORTS.start)) as u16;
+            let port = self.wanted.take().unwrap_or(random);
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            if !self.taken.contains(&port) && TcpListener::bind(address).is_ok() {
+                self.taken.push(port);
+                return Ok(address);
+            }
+        }
+        Err(Error::NoPort)
+    }
+}
+
+async fn probe(address: SocketAddr, path: &str) -> Result<(), String> {
+    let mut connection = Connection::new(address);
+    match connection.call(&Request::get(path), PROBE_DEADLINE).await {
+        Ok(reply) if reply.status == 200 => Ok(()),
+        Ok(reply) => Err(format!(
+            "{} {}",
+            reply.status,
+            String::from_utf8_lossy(reply.body)
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn open_log(path: &Path) -> Result<File, Error> {
+    let open = OpenOptions::new().create(true).append(true).open(path);
+    open.map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn tail(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
