@@ -36,7 +36,7 @@ fn an_order_over_several_shards_is_whole_or_nothing_whatever_the_network_does() 
             run.everything_is_right();
         }));
         if let Err(panic) = told {
-            println!("seed {seed} fails");
+            eprintln!("seed {seed} fails");
             std::panic::resume_unwind(panic);
         }
         paid += run

@@ -285,7 +285,7 @@ fn play(history: &History, depth: usize, so_far: &mut Vec<usize>, played: &mut u
         end.the_books_are_right();
     }));
     if let Err(panic) = told {
-        println!("after events {so_far:?}");
+        eprintln!("after events {so_far:?}");
         std::panic::resume_unwind(panic);
     }
     *played += 1;

@@ -114,6 +114,10 @@ impl Ledger {
         if home == self.shard {
             self.wanted_at_home(hold.leg)?;
         }
+        // Home's deadline decides whether a hold may begin; only its end has a margin.
+        if now >= hold.until && self.seats.leg(hold.leg).is_none() {
+            return Err(Rejection::HoldExpired);
+        }
         let mut hold = hold.clone();
         hold.until = self.leg_until(hold.leg, hold.until);
         let held = self
