@@ -63,8 +63,12 @@ pub async fn bytes(headers: &HeaderMap, body: Body, limit: usize) -> Result<Byte
     }
 }
 
-/// Parses JSON, naming the field that is wrong.
+/// Parses a JSON object, naming the field that is wrong.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take a list for an object, field by field in order of declaration.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(Code::BodyInvalid, "a JSON object is expected"));
+    }
     serde_json::from_slice(bytes).or_else(|_| Err(explain::<T>(bytes)))
 }
 

@@ -16,6 +16,7 @@ pub mod config;
 pub mod events;
 pub mod extract;
 pub mod guard;
+pub mod history;
 pub mod metrics;
 pub mod openapi;
 pub mod orders;
