@@ -207,6 +207,24 @@ fn holds(c: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
+
+    // And when what is left lies far apart, so that neighbours must be looked for.
+    let mut sparse = installed(plan(vec![seated(600, 100)], None));
+    for n in (0..60_000u64).filter(|n| spread(*n) >> 64 & 31 != 0) {
+        let seats = SeatList::new(&[SeatNo(n as u16)]).expect("one is few");
+        let want = Want::Seats {
+            section: SectionNo(0),
+            seats,
+        };
+        apply(&mut sparse, 2_000, &hold(n, want, 601_000));
+    }
+    group.bench_function("HoldLeg of sixteen where one seat in 32 is left", |b| {
+        b.iter_batched_ref(
+            || sparse.clone(),
+            |ledger| black_box(apply(ledger, 2_000, &scattered)),
+            BatchSize::PerIteration,
+        );
+    });
     group.finish();
 }
 

@@ -8,6 +8,7 @@ use super::best_available::best;
 use super::legs::{LegState, Record};
 use super::seat::{LegNo, SeatStatus};
 use super::{SeatTable, Show};
+use crate::change::{Change, Moved};
 use crate::command::{HoldLeg, Want};
 use crate::due::{Due, DueIndex};
 use crate::ids::*;
@@ -263,7 +264,7 @@ impl SeatTable {
         }
     }
 
-    /// Moves a leg's places and tells the waiting room's watch.
+    /// Moves a leg's places, tells the waiting room's watch and the journal.
     fn shift(
         &mut self,
         record: &Record,
@@ -275,7 +276,9 @@ impl SeatTable {
     ) {
         let section = &mut self.sections[record.section as usize];
         section.shift(&record.places, no, from, to);
-        let event = section.key().event;
+        let key = section.key();
+        let event = key.event;
+        self.moved.push(fact(record, key, from, to));
         let show = &mut self.shows[section.show()];
         show.counts
             .shift(u32::from(record.places.count()), from, to);
@@ -321,6 +324,24 @@ impl SeatTable {
         let shard = self.shows[self.sections[record.section as usize].show()].shard;
         let (key, count) = (record.key(), record.places.count() as u8);
         (0..count).map(move |ordinal| ticket_id(shard, key, ordinal))
+    }
+}
+
+/// What the journal says of a move.
+fn fact(record: &Record, section: SectionKey, from: SeatStatus, to: SeatStatus) -> Change {
+    let moved = Moved {
+        leg: record.key(),
+        buyer: record.buyer,
+        section,
+        places: record.places,
+    };
+    match (from, to) {
+        (SeatStatus::Available, _) => Change::SeatsHeld(moved),
+        (SeatStatus::Sold, _) => Change::SaleRevoked(moved),
+        (_, SeatStatus::Available) => Change::SeatsFreed(moved),
+        (_, SeatStatus::Pinned) => Change::SeatsPinned(moved),
+        (_, SeatStatus::Sold) => Change::SeatsSold(moved),
+        (_, SeatStatus::Held | SeatStatus::Blocked) => Change::SeatsUnpinned(moved),
     }
 }
 

@@ -32,6 +32,7 @@ mod stock;
 #[cfg(test)]
 mod tests;
 
+use crate::change::Change;
 use crate::event::{EventPlan, EventRules};
 use crate::ids::*;
 use crate::outcome::{HeldLeg, Places};
@@ -56,6 +57,8 @@ pub struct SeatTable {
     generation: Generation,
     /// The longest hold of any event here: how late a `HoldLeg` may come.
     hold_ms_longest: u64,
+    /// Moves that the ledger's journal has not taken over yet.
+    pub(crate) moved: Vec<Change>,
 }
 
 /// What this shard has of an event.

@@ -7,8 +7,8 @@
 //! 3. any seats near together: the seat whose nearest neighbours are nearest in sum, with them.
 //!
 //! Of equals, the one further to the front, then further left. Single seats left over are not
-//! looked at here: so little is left that finding places at all comes first. Step 3 looks at no
-//! more than [`ANCHORS_MAX`] seats, from the front, so that no search stalls a shard.
+//! looked at here: so little is left that finding places at all comes first. Step 3 tries
+//! no more than [`ANCHORS_MAX`] seats, evenly over the section, so that no search stalls a shard.
 
 use super::best_available::{Seats, seat_list, takes};
 use super::rows::{Row, nearest_bit};
@@ -17,7 +17,7 @@ use crate::limits::SEATS_PER_LEG_MAX;
 use crate::seat_list::SeatList;
 
 /// Seats looked at as the centre of a scattered party.
-const ANCHORS_MAX: usize = 2_048;
+const ANCHORS_MAX: usize = 512;
 /// How much further a row is than a neighbouring seat.
 const ROW_DISTANCE: usize = 2;
 
@@ -142,15 +142,19 @@ impl<'a> Party<'a> {
     }
 
     fn anywhere(&self) -> Option<SeatList> {
+        let companions = self.companions();
         let mut nearest: Option<(usize, Near)> = None;
         let rows = 0..self.seated.free.rows();
         let anchors = rows.flat_map(|row| self.anchors(row).map(move |column| (row, column)));
-        for anchor in anchors.take(ANCHORS_MAX) {
-            let Some(near) = self.near(anchor) else {
+        let anchors: Vec<(usize, usize)> = anchors.collect();
+        let step = anchors.len().div_ceil(ANCHORS_MAX).max(1);
+        for anchor in anchors.into_iter().step_by(step) {
+            let to_beat = nearest.as_ref().map_or(usize::MAX, |(sum, _)| *sum);
+            let Some(near) = self.near(&companions, anchor, to_beat) else {
                 continue;
             };
             let sum = near.sum();
-            if nearest.as_ref().is_none_or(|(best, _)| sum < *best) {
+            if sum < to_beat {
                 nearest = Some((sum, near));
             }
         }
@@ -169,8 +173,14 @@ impl<'a> Party<'a> {
             .filter(move |column| !wanted || accessible.is_some_and(|marked| marked.has(*column)))
     }
 
-    /// The anchor and the `count - 1` seats nearest to it.
-    fn near(&self, (row, column): (usize, usize)) -> Option<Near> {
+    /// The anchor and the `count - 1` seats nearest to it, unless their distances come to
+    /// `to_beat` or more.
+    fn near(
+        &self,
+        companions: &Companions,
+        (row, column): (usize, usize),
+        to_beat: usize,
+    ) -> Option<Near> {
         let mut near = Near {
             wanted: self.count,
             count: 0,
@@ -182,36 +192,79 @@ impl<'a> Party<'a> {
             if near.is_closed_at(away * ROW_DISTANCE) || (away > row && row + away >= rows) {
                 break;
             }
+            if near.sum_at_least(away * ROW_DISTANCE) >= to_beat {
+                return None;
+            }
             let ahead = row.checked_sub(away);
             let behind = (away > 0 && row + away < rows).then_some(row + away);
             for other in ahead.into_iter().chain(behind) {
-                self.near_in_row(&mut near, other, column, away * ROW_DISTANCE);
+                let columns = companions.row(other);
+                self.near_in_row(&mut near, columns, other, column, away * ROW_DISTANCE);
             }
         }
         (near.count == self.count).then_some(near)
     }
 
-    /// Offers the seats of a row, from `column` outwards, until they are too far.
-    fn near_in_row(&self, near: &mut Near, row: usize, column: usize, depth: usize) {
-        let mut bits = self.row(row);
-        if let (Seats::OneAccessible, Some(accessible)) = (self.seats, self.accessible(row)) {
-            bits = bits.without(accessible);
+    /// The seats that may sit beside an anchor.
+    fn companions(&self) -> Companions {
+        let rows = self.seated.free.rows();
+        let mut companions = Companions {
+            columns: Vec::new(),
+            ends: Vec::with_capacity(rows),
+        };
+        for row in 0..rows {
+            let bits = match (self.seats, self.accessible(row)) {
+                (Seats::OneAccessible, Some(accessible)) => self.row(row).without(accessible),
+                _ => self.row(row),
+            };
+            companions.columns.extend(bits.columns());
+            companions.ends.push(companions.columns.len());
         }
-        let last = self.seated.free.seats_per_row() - 1;
-        for step in 0..=column.max(last - column) {
-            if near.is_closed_at(depth + step) {
+        companions
+    }
+
+    /// Offers the seats of a row, from `column` outwards, until they are too far.
+    fn near_in_row(
+        &self,
+        near: &mut Near,
+        columns: &[usize],
+        row: usize,
+        column: usize,
+        depth: usize,
+    ) {
+        let middle = columns.partition_point(|other| *other < column);
+        let mut left = columns[..middle].iter().rev().peekable();
+        let mut right = columns[middle..].iter().peekable();
+        loop {
+            let from_left = left.peek().map(|other| column - **other);
+            let from_right = right.peek().map(|other| **other - column);
+            let (side, distance): (&mut dyn Iterator<Item = &usize>, usize) =
+                match (from_left, from_right) {
+                    (Some(l), r) if r.is_none_or(|r| l <= r) => (&mut left, l),
+                    (_, Some(r)) => (&mut right, r),
+                    (_, None) => return,
+                };
+            if near.is_closed_at(depth + distance) {
                 return;
             }
-            let left = column.checked_sub(step);
-            let right = (step > 0 && column + step <= last).then_some(column + step);
-            for other in left
-                .into_iter()
-                .chain(right)
-                .filter(|other| bits.has(*other))
-            {
-                near.offer(depth + step, self.number(row, other));
+            if let Some(other) = side.next() {
+                near.offer(depth + distance, self.number(row, *other));
             }
         }
+    }
+}
+
+/// Columns of the seats that may be taken, row after row.
+struct Companions {
+    columns: Vec<usize>,
+    /// Where each row ends in `columns`.
+    ends: Vec<usize>,
+}
+
+impl Companions {
+    fn row(&self, row: usize) -> &[usize] {
+        let from = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.columns[from..self.ends[row]]
     }
 }
 
@@ -247,6 +300,14 @@ impl Near {
     /// Whether nothing at this distance can still be among the nearest.
     fn is_closed_at(&self, distance: usize) -> bool {
         self.count == self.wanted && self.found[self.count - 1].0 <= distance
+    }
+
+    /// The least the sum can come to when all that was not yet seen is at least so far away.
+    fn sum_at_least(&self, distance: usize) -> usize {
+        let seen = self.found[..self.count]
+            .iter()
+            .map(|(known, _)| (*known).min(distance));
+        seen.sum::<usize>() + (self.wanted - self.count) * distance
     }
 
     fn sum(&self) -> usize {
