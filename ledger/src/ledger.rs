@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::buyers::{Buyer, BuyerKey, Buyers};
+use crate::change::Journal;
 use crate::clock::Clock;
 use crate::command::{Command, Stamp};
 use crate::due::{Due, DueIndex};
@@ -34,6 +35,7 @@ pub struct Ledger {
     pub(crate) outboxes: Outboxes,
     pub(crate) inboxes: Inboxes,
     pub(crate) due: DueIndex,
+    pub(crate) journal: Journal,
     /// Commands applied; says when to check invariants.
     pub(crate) applied: u64,
 }
@@ -78,6 +80,7 @@ impl Ledger {
             outboxes: Outboxes::default(),
             inboxes: Inboxes::default(),
             due: DueIndex::default(),
+            journal: Journal::default(),
             applied: 0,
         }
     }
@@ -88,6 +91,7 @@ impl Ledger {
         let before = self.clock.now;
         let now = self.clock.advance(stamp.at);
         self.forget_old_orders(now);
+        let mark = self.journal.mark();
         let outcome = match command {
             Command::InstallEvent(plan) => self.install_event(plan, now),
             Command::SetRules {
@@ -123,6 +127,11 @@ impl Ledger {
             Command::Tick => self.tick(now),
             Command::ExtendHolds => self.extend_holds(before, now),
         };
+        match outcome {
+            Ok(_) => self.journal.settle(&mut self.seats),
+            // A rejection changed nothing, so nothing happened.
+            Err(_) => self.journal.rewind(mark, &mut self.seats),
+        }
         self.applied += 1;
         if cfg!(debug_assertions) {
             self.check_now_and_then();
@@ -185,6 +194,11 @@ impl Ledger {
     /// An order that is over, while it is remembered.
     pub fn closed_order(&self, order: OrderId) -> Option<&ClosedOrder> {
         self.closed.get(order)
+    }
+
+    /// Orders that are over and remembered, oldest first.
+    pub fn closed_orders(&self) -> impl Iterator<Item = &ClosedOrder> + '_ {
+        self.closed.iter()
     }
 
     /// Orders that are not over, by id. Costs a sort.

@@ -16,6 +16,7 @@
 //! | P8 same request, same answer | ids from the caller, `orders/` |
 
 pub mod buyers;
+pub mod change;
 pub mod clock;
 pub mod command;
 pub mod digest;
@@ -42,6 +43,7 @@ pub mod tickets;
 
 mod state_digest;
 
+pub use change::Change;
 pub use command::{Command, Stamp};
 pub use ids::*;
 pub use ledger::Ledger;

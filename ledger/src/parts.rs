@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::buyers::{Buyer, BuyerKey};
+use crate::change::Journal;
 use crate::due::Due;
 use crate::event::EventPlan;
 use crate::events::{EventState, valid_sections};
@@ -67,6 +68,8 @@ pub struct Head {
     pub hold_ms_longest: u64,
     /// Number of the last message applied, by sender.
     pub received: Vec<(ShardId, u64)>,
+    /// Facts noted.
+    pub feed_sequence: u64,
 }
 
 /// See [`Part::Event`].
@@ -149,6 +152,7 @@ impl Ledger {
             generation,
             hold_ms_longest,
             received: self.inboxes.iter().collect(),
+            feed_sequence: self.feed_sequence(),
         };
         let events = self.events.values().filter_map(|state| {
             let seats = self.seats.save_event(state.plan.event)?;
@@ -207,6 +211,7 @@ impl Ledger {
         let mut ledger = Self::new(head.shard);
         ledger.clock.now = head.now;
         ledger.applied = head.applied;
+        ledger.journal = Journal::restored(head.feed_sequence);
         for (from, last) in head.received {
             ledger.inboxes.restore(from, last);
         }

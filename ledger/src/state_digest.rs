@@ -13,6 +13,7 @@ impl Ledger {
         digest.put_u16(self.shard.0);
         digest.put_time(self.clock.now);
         digest.put_u64(self.applied);
+        digest.put_u64(self.feed_sequence());
         put_all(
             &mut digest,
             "events",

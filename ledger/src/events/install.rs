@@ -1,6 +1,7 @@
 //! An event becomes known to a shard, and its rules change.
 
 use super::EventState;
+use crate::change::Change;
 use crate::event::{EventPlan, EventRules, Layout, QueueRules, SectionPlan};
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -35,6 +36,10 @@ impl Ledger {
                 room_due: None,
             },
         );
+        self.note(Change::EventInstalled {
+            event: plan.event,
+            version: plan.version,
+        });
         self.open_room(plan.event, now);
         Ok(Receipt::EventInstalled)
     }
@@ -64,6 +69,7 @@ impl Ledger {
         plan.version = version;
         plan.rules = rules.clone();
         self.seats.set_rules(event, rules);
+        self.note(Change::RulesChanged { event, version });
         self.note_room_turn(event, now);
         Ok(Receipt::EventInstalled)
     }

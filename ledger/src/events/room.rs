@@ -1,6 +1,7 @@
 //! The waiting room's turn: people join, the draw comes, the cursor moves, stock is told. The room
 //! decides; here it is given what it asks for, and its next turn is noted.
 
+use crate::change::Change;
 use crate::due::Due;
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -27,7 +28,12 @@ impl Ledger {
             return Err(Rejection::QueueNone);
         }
         let room = self.rooms.get_mut(&event).ok_or(Rejection::WrongShard)?;
+        let before = room.joined();
         let indexes = room.join(rules, buyers)?;
+        let joined = room.joined();
+        if joined > before {
+            self.note(Change::QueueJoined { event, joined });
+        }
         self.note_room_turn(event, now);
         Ok(Receipt::QueueJoined { indexes })
     }
@@ -47,7 +53,18 @@ impl Ledger {
     /// `Due::Room` has come: the draw, or an admission.
     pub(crate) fn room_due(&mut self, event: EventId, now: Timestamp) {
         if let (Some(state), Some(room)) = (self.events.get(&event), self.rooms.get_mut(&event)) {
+            let (drawn, cursor) = (room.drawn().is_some(), room.cursor());
             room.turn(&state.plan.rules, now);
+            if !drawn && room.drawn().is_some() {
+                let people = room.joined();
+                let draw = Change::QueueDrawn { event, people };
+                self.journal.note(&mut self.seats, draw);
+            }
+            if room.cursor() > cursor {
+                let cursor = room.cursor();
+                let admitted = Change::QueueAdmitted { event, cursor };
+                self.journal.note(&mut self.seats, admitted);
+            }
         }
         self.note_room_turn(event, now);
     }

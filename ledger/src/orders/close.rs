@@ -2,6 +2,7 @@
 
 use super::{ClosedOrder, Order};
 use crate::buyers::BuyerKey;
+use crate::change::Change;
 use crate::command::CloseReason;
 use crate::due::Due;
 use crate::ids::*;
@@ -44,6 +45,10 @@ impl Ledger {
             self.due.clear(at, Due::Order(id));
         }
         self.release_legs(&order, now);
+        self.note(Change::OrderClosed {
+            order: order.reference(),
+            why,
+        });
         self.buyers.give_back(
             BuyerKey {
                 event: order.event,

@@ -2,6 +2,7 @@
 //! [`CLOCK_BEAT_MS`](crate::limits::CLOCK_BEAT_MS), so a longer gap in it was an outage, in which
 //! nobody could pay.
 
+use crate::change::Change;
 use crate::due::Due;
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -45,6 +46,11 @@ impl Ledger {
             // The door's time to report, and the courier's, stood still as well.
             order.opened_at = order.opened_at.plus_ms(by_ms);
         });
+        let extended = Change::OrderExtended {
+            order: order.reference(),
+            until,
+        };
+        self.journal.note(&mut self.seats, extended);
         for (number, leg) in order.legs.iter().enumerate() {
             let key = order.leg_key(number);
             if order.is_local() {

@@ -2,6 +2,7 @@
 //! ends it.
 
 use super::{Order, OrderState};
+use crate::change::Change;
 use crate::command::{CloseReason, HoldLeg};
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -32,6 +33,11 @@ impl Ledger {
             }
             if order.all_held() {
                 order.enter(OrderState::Held, &mut self.due);
+                let held = Change::OrderHeld {
+                    order: order.reference(),
+                    until: order.until,
+                };
+                self.journal.note(&mut self.seats, held);
             }
         }
         Ok(order.receipt())

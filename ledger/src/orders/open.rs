@@ -4,6 +4,7 @@
 use super::want::check_order;
 use super::{Order, OrderState};
 use crate::buyers::BuyerKey;
+use crate::change::Change;
 use crate::command::{HoldLeg, OpenOrder};
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -47,9 +48,15 @@ impl Ledger {
         let until = now.plus_ms(plan.rules.hold_ms);
         let mut order = Box::new(Order::open(open, now, until));
         let local = order.is_local();
+        let reference = order.reference();
+        self.note(Change::OrderOpened { order: reference });
         if local {
             self.hold_in_place(&mut order, now)?;
             order.state = OrderState::Held;
+            self.note(Change::OrderHeld {
+                order: reference,
+                until,
+            });
         }
         self.buyers.take(key, places, pass);
         if let Some(at) = order.deadline() {

@@ -1,5 +1,6 @@
 //! One order, and the only way its state and deadline may change.
 
+use crate::change::OrderRef;
 use crate::command::{LegWant, OpenOrder, Want};
 use crate::due::{Due, DueIndex};
 use crate::ids::*;
@@ -130,6 +131,15 @@ impl Order {
     pub fn is_local(&self) -> bool {
         let home = self.id.home();
         self.legs.iter().all(|leg| leg.shard == home)
+    }
+
+    /// How facts name it.
+    pub fn reference(&self) -> OrderRef {
+        OrderRef {
+            order: self.id,
+            event: self.event,
+            buyer: self.buyer,
+        }
     }
 
     /// Key of leg number `leg`.

@@ -1,5 +1,6 @@
 //! The commit point and what follows from it.
 
+use crate::change::Change;
 use crate::ids::*;
 use crate::ledger::Ledger;
 use crate::message::Message;
@@ -18,6 +19,10 @@ impl Ledger {
             .expect("an order that is being paid is not over");
         let captured = order.amount() == 0;
         order.enter(OrderState::Committed { captured }, &mut self.due);
+        let committed = Change::OrderCommitted {
+            order: order.reference(),
+        };
+        self.journal.note(&mut self.seats, committed);
         let local = order.is_local();
         for number in 0..order.legs.len() {
             let leg = order.leg_key(number);
@@ -69,6 +74,11 @@ impl Ledger {
         let sold = order.legs.iter().all(|leg| !leg.tickets.is_empty());
         if sold && order.state == (OrderState::Committed { captured: true }) {
             order.enter(OrderState::Paid, &mut self.due);
+            let paid = Change::OrderPaid {
+                order: order.reference(),
+                amount: order.amount(),
+            };
+            self.journal.note(&mut self.seats, paid);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! the money is on its way.
 
 use super::attempt::{Attempt, AttemptKey, AttemptState};
+use crate::change::Change;
 use crate::command::CloseReason;
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -124,6 +125,12 @@ impl Ledger {
             &mut self.due,
         );
         self.payments.insert(key, attempt);
+        let started = Change::PaymentStarted {
+            order: order.reference(),
+            attempt: key.attempt,
+            amount,
+        };
+        self.journal.note(&mut self.seats, started);
     }
 
     /// A leg's shard has pinned it.
@@ -169,6 +176,11 @@ impl Ledger {
         );
         let until = order.until;
         order.enter(OrderState::Held, &mut self.due);
+        let held = Change::OrderHeld {
+            order: order.reference(),
+            until,
+        };
+        self.journal.note(&mut self.seats, held);
         for number in 0..order.legs.len() {
             let leg = order.leg_key(number);
             if order.is_local() {

@@ -1,6 +1,7 @@
 //! What the provider answered is written down; the order hears what it means.
 
 use super::attempt::{AttemptKey, AttemptState, News};
+use crate::change::Change;
 use crate::command::CloseReason;
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -78,6 +79,11 @@ impl Ledger {
         let Some(order) = self.orders.get(&id) else {
             return;
         };
+        let declined = Change::PaymentDeclined {
+            order: order.reference(),
+            attempt: order.attempts,
+        };
+        self.journal.note(&mut self.seats, declined);
         if now >= order.until || order.attempts >= PAYMENT_ATTEMPTS_MAX {
             self.end_order(id, CloseReason::Declined, now);
         } else {
@@ -92,6 +98,11 @@ impl Ledger {
         };
         if let OrderState::AuthPending { deadline } = order.state {
             order.enter(OrderState::AuthUnknown { deadline }, &mut self.due);
+            let in_doubt = Change::PaymentInDoubt {
+                order: order.reference(),
+                attempt: order.attempts,
+            };
+            self.journal.note(&mut self.seats, in_doubt);
         }
     }
 

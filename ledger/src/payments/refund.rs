@@ -2,6 +2,7 @@
 
 use super::attempt::{AttemptKey, AttemptState};
 use crate::buyers::BuyerKey;
+use crate::change::Change;
 use crate::ids::*;
 use crate::ledger::Ledger;
 use crate::orders::OrderState;
@@ -34,6 +35,11 @@ impl Ledger {
             buyer: order.buyer,
         };
         let places = order.places();
+        let order = order.reference();
+        self.note(Change::RefundStarted { order });
+        if free {
+            self.note(Change::OrderRefunded { order });
+        }
         self.payments
             .change(key, |attempt| attempt.enter(AttemptState::Refunding, now));
         self.buyers.give_back(buyer, places);
@@ -49,6 +55,10 @@ impl Ledger {
             && order.state == OrderState::Refunding
         {
             order.enter(OrderState::Refunded, &mut self.due);
+            let refunded = Change::OrderRefunded {
+                order: order.reference(),
+            };
+            self.journal.note(&mut self.seats, refunded);
         }
     }
 }

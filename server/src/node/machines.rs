@@ -8,6 +8,8 @@ use cluster::catalogue::{Catalogue, CatalogueRejection};
 use ledger::{Command, Ledger, Rejection, ShardId, Timestamp};
 use raft_node::machine::{Entry, Machine, RestoreError};
 
+use crate::read_model::Inbox;
+
 /// A machine's state, shared between its replica (which writes) and readers of this node.
 pub struct Shared<T> {
     state: RwLock<State<T>>,
@@ -49,13 +51,22 @@ impl<T> Shared<T> {
 pub struct LedgerMachine {
     shard: ShardId,
     shared: Arc<Shared<Ledger>>,
+    /// Where facts are left for the read model, if there is one.
+    facts: Option<Arc<Inbox>>,
 }
 
 impl LedgerMachine {
     /// An empty ledger for `shard`, and the handle its readers use.
     pub fn new(shard: ShardId) -> (Self, Arc<Shared<Ledger>>) {
         let shared = Shared::new(Ledger::new(shard));
-        (Self { shard, shared: shared.clone() }, shared)
+        (Self { shard, shared: shared.clone(), facts: None }, shared)
+    }
+
+    /// From now on facts are left in `inbox`.
+    pub fn tell(mut self, inbox: Arc<Inbox>) -> Self {
+        self.shared.write().machine.keep_changes(true);
+        self.facts = Some(inbox);
+        self
     }
 }
 
@@ -72,6 +83,10 @@ impl Machine for LedgerMachine {
         let outcomes: Vec<_> = commands.iter().map(&mut apply).collect();
         state.applied = entry.index;
         state.at_ms = entry.stamp.at_ms;
+        if let Some(facts) = &self.facts {
+            // Before the state is let go: whoever sees it finds its facts in the inbox.
+            facts.leave(&mut state.machine, entry.index, stamp.at);
+        }
         drop(state);
         outcomes.iter().map(proto::encode_outcome).collect()
     }
@@ -101,8 +116,9 @@ impl Machine for LedgerMachine {
 
     fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {
         let (applied, at_ms) = super::snapshot::read_header(&parts)?;
-        let machine = proto::snapshot::restore(self.shard, &parts[1..])
+        let mut machine = proto::snapshot::restore(self.shard, &parts[1..])
             .map_err(|(part, reason)| RestoreError { part: part + 1, reason: reason.to_string() })?;
+        machine.keep_changes(self.facts.is_some());
         *self.shared.write() = State { machine, applied, at_ms };
         Ok(())
     }

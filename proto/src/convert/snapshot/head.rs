@@ -21,6 +21,7 @@ pub(super) fn encode(head: &Head, parts: u32) -> v1::SavedHead {
         generation: head.generation.0,
         hold_ms_longest: head.hold_ms_longest,
         received: head.received.iter().map(inbox).collect(),
+        feed_sequence: head.feed_sequence,
     }
 }
 
@@ -41,6 +42,7 @@ impl TryFrom<v1::SavedHead> for Head {
             generation: Generation(counter(head.generation, "head.generation")?),
             hold_ms_longest: head.hold_ms_longest,
             received: super::all(head.received, inbox)?,
+            feed_sequence: counter(head.feed_sequence, "head.feed_sequence")?,
         })
     }
 }

@@ -1,0 +1,260 @@
+//! The database on disk: opened with suspicion, and thrown away at the first doubt.
+//!
+//! sled is the one part of a node that is not trusted (ADR 0001): damaged files make it panic.
+//! Everything here is behind `catch_unwind`. Each database has a directory of its own, numbered,
+//! so that one that was given up cannot write into its successor. A marker stands beside them
+//! while one is being opened: an attempt that took the whole process with it is not repeated.
+//!
+//! These files are sled's own and do not go through the `Disk` port; the simulator runs without.
+
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ledger::ShardId;
+
+use super::codec::{Reader, Standing, read_chunk};
+use super::keys;
+
+/// Memory for pages.
+const CACHE_BYTES: u64 = 32 << 20;
+/// Stands while a database is being opened.
+const OPENING: &str = "opening";
+
+/// Whose model it is; another's is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The cluster.
+    pub cluster: u128,
+    /// The node.
+    pub node: u64,
+}
+
+impl Owner {
+    fn encode(self) -> Vec<u8> {
+        let mut bytes = keys::FORMAT.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&self.cluster.to_be_bytes());
+        bytes.extend_from_slice(&self.node.to_be_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(bytes);
+        let format = reader.u32()?;
+        let owner = Self { cluster: reader.u128()?, node: reader.u64()? };
+        (format == keys::FORMAT).then_some(owner)
+    }
+}
+
+/// Why a database is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Files.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The database said so.
+    #[error(transparent)]
+    Sled(#[from] sled::Error),
+    /// It panicked.
+    #[error("the database panicked: {0}")]
+    Panicked(String),
+    /// What it holds makes no sense.
+    #[error("{0}")]
+    Damaged(&'static str),
+}
+
+/// An open database.
+pub struct Store {
+    pub(super) db: sled::Db,
+    pub(super) directory: PathBuf,
+    broken: AtomicBool,
+}
+
+impl Store {
+    /// The shard's standing, if it has one.
+    pub fn standing(&self, shard: ShardId) -> Result<Option<Standing>, StoreError> {
+        let Some(bytes) = self.db.get(keys::standing(shard))? else {
+            return Ok(None);
+        };
+        Standing::decode(&bytes).map(Some).ok_or(StoreError::Damaged("a standing"))
+    }
+
+    /// It is not to be used any more.
+    pub fn give_up(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody gave it up.
+    pub fn broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+}
+
+/// Runs what may panic on damage.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    // Whatever a panic leaves half done is in a database that is then given up.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(StoreError::Panicked(text.unwrap_or_default()))
+    })
+}
+
+/// Opens the newest database under `root`, or an empty one when it is missing, damaged, foreign or
+/// took the process down before.
+pub fn open(root: &Path, owner: Owner, shards: &[ShardId]) -> Result<Store, StoreError> {
+    fs::create_dir_all(root)?;
+    let marker = root.join(OPENING);
+    let survived = !marker.exists();
+    let numbers = numbered(root)?;
+    let newest = numbers.last().copied();
+    fs::write(&marker, b"")?;
+    let mut store = None;
+    if let Some(number) = newest {
+        let opened = if survived {
+            guarded(|| open_one(&directory(root, number), owner, shards))
+        } else {
+            Err(StoreError::Damaged("the last attempt to open it was not survived"))
+        };
+        match opened {
+            Ok(opened) => store = Some(opened),
+            Err(error) => {
+                tracing::warn!(%error, "the read model cannot be used and is built anew");
+            }
+        }
+    }
+    let store = match store {
+        Some(store) => store,
+        None => {
+            let number = newest.unwrap_or(0) + 1;
+            guarded(|| open_one(&directory(root, number), owner, shards))?
+        }
+    };
+    for number in numbers {
+        let old = directory(root, number);
+        if old != store.directory {
+            remove(&old);
+        }
+    }
+    fs::remove_file(&marker)?;
+    Ok(store)
+}
+
+/// Removes a database that was given up.
+pub fn remove(directory: &Path) {
+    if let Err(error) = fs::remove_dir_all(directory)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, directory = %directory.display(), "an old read model stays");
+    }
+}
+
+fn open_one(directory: &Path, owner: Owner, shards: &[ShardId]) -> Result<Store, StoreError> {
+    // The writer flushes by itself: sled's own flusher would panic in a thread of its own.
+    let config = sled::Config::new().path(directory).cache_capacity(CACHE_BYTES);
+    let db = config.flush_every_ms(None).open()?;
+    let store =
+        Store { db, directory: directory.to_owned(), broken: AtomicBool::new(false) };
+    match store.db.get(keys::OWNER)? {
+        None if store.db.is_empty() => {
+            store.db.insert(keys::OWNER, owner.encode())?;
+        }
+        Some(bytes) if Owner::decode(&bytes) == Some(owner) => {}
+        Some(_) | None => return Err(StoreError::Damaged("it is another node's")),
+    }
+    for shard in shards {
+        check(&store, *shard)?;
+    }
+    Ok(store)
+}
+
+/// Whether the end of a shard's feed is where its standing says.
+fn check(store: &Store, shard: ShardId) -> Result<(), StoreError> {
+    let damaged = StoreError::Damaged("a feed does not end where it should");
+    let Some(standing) = store.standing(shard)? else {
+        return Ok(());
+    };
+    if standing.through < standing.first {
+        return Ok(());
+    }
+    let Some(last) = store.db.scan_prefix(keys::chunks(shard)).next_back() else {
+        return Err(damaged);
+    };
+    let (key, bytes) = last?;
+    let lines = keys::last_u64(&key).and_then(|first| read_chunk(first, &bytes));
+    match lines.as_deref().and_then(<[_]>::last) {
+        Some(line) if line.number == standing.through && line.index == standing.index => Ok(()),
+        _ => Err(damaged),
+    }
+}
+
+fn directory(root: &Path, number: u64) -> PathBuf {
+    root.join(format!("{number:08}"))
+}
+
+fn numbered(root: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The database in use, if there is one; shared between the writer, who replaces it, and readers.
+#[derive(Default)]
+pub struct Slot {
+    store: RwLock<Option<Arc<Store>>>,
+    complete: AtomicBool,
+}
+
+impl Slot {
+    /// Shows the database to `work`; a panic or an error in there gives it up.
+    pub fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Option<T> {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let store = store.filter(|store| !store.broken())?;
+        let result = guarded(|| work(&store));
+        if let Err(error) = &result {
+            tracing::warn!(%error, "the read model is damaged and will be built anew");
+            store.give_up();
+        }
+        discard(store);
+        result.ok()
+    }
+
+    /// Replaces the database; the old one goes when its last reader has.
+    pub fn put(&self, store: Option<Store>) {
+        let store = store.map(Arc::new);
+        let old = std::mem::replace(
+            &mut *self.store.write().unwrap_or_else(PoisonError::into_inner),
+            store,
+        );
+        if let Some(old) = old {
+            discard(old);
+        }
+    }
+
+    /// Whether every shard's facts are in it.
+    pub fn complete(&self) -> bool {
+        self.complete.load(Ordering::Relaxed)
+    }
+
+    /// Says so.
+    pub fn set_complete(&self, complete: bool) {
+        self.complete.store(complete, Ordering::Relaxed);
+    }
+}
+
+/// Drops a database, which may panic.
+fn discard(store: Arc<Store>) {
+    let _ = guarded(|| {
+        drop(store);
+        Ok(())
+    });
+}

@@ -1,0 +1,232 @@
+//! The one writer: takes facts from the inbox, writes them, rebuilds what lacks some.
+//!
+//! It has a thread of its own and works at most a stated share of the time, because machines and
+//! buyers need the cores more. It cannot hold anybody up: whoever leaves facts never waits, and a
+//! database that panics, fails or hangs concerns this thread alone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ledger::{Ledger, ShardId};
+use raft_node::platform::Clock;
+
+use super::batch::Batch;
+use super::codec::Standing;
+use super::inbox::{Delivery, Entry, Inbox};
+use super::rebuild::Base;
+use super::store::{self, Owner, Slot, Store, StoreError};
+use crate::node::machines::Shared;
+
+/// How the writer shares the machine with everybody else.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Facts wait this long, so that many are written at once.
+    pub beat: Duration,
+    /// Longest work between two rests.
+    pub work: Duration,
+    /// A database is made durable this often.
+    pub flush: Duration,
+    /// Time between two rebuilds of a shard, or two tries to open a database.
+    pub retry: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            beat: Duration::from_millis(100),
+            work: Duration::from_millis(20),
+            flush: Duration::from_secs(2),
+            retry: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Facts in one batch, at most about.
+const BATCH_FACTS: usize = 1_000;
+
+/// What the writer works with.
+pub struct Writer {
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) slot: Arc<Slot>,
+    pub(super) ledgers: BTreeMap<ShardId, Arc<Shared<Ledger>>>,
+    pub(super) root: PathBuf,
+    pub(super) owner: Owner,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) pace: Pace,
+    /// How far each shard's part goes; `None`: it lacks facts.
+    pub(super) standings: BTreeMap<ShardId, Option<Standing>>,
+    /// When each shard was last rebuilt; a database was last opened under `None`.
+    pub(super) tried: BTreeMap<Option<ShardId>, Duration>,
+    pub(super) rested_at: Duration,
+}
+
+impl Writer {
+    /// Works until told to stop. Blocks its thread.
+    pub fn run(mut self) {
+        let mut flushed_at = self.clock.monotonic();
+        let mut delivery = Delivery::default();
+        loop {
+            let stopping = self.inbox.rest(self.pace.beat);
+            self.rested_at = self.clock.monotonic();
+            self.look_after_the_store();
+            // Facts of everything a ledger had applied before this look are in the delivery.
+            let seen = self.sequences();
+            delivery = self.inbox.collect(delivery);
+            self.write(&delivery);
+            self.notice_gaps(&seen);
+            let now = self.clock.monotonic();
+            if stopping || now.saturating_sub(flushed_at) >= self.pace.flush {
+                flushed_at = now;
+                self.slot.with(|store| Ok(store.db.flush()?));
+            }
+            if stopping {
+                self.slot.put(None);
+                return;
+            }
+            self.rebuild_one();
+            self.slot.set_complete(self.standings.values().all(Option::is_some));
+        }
+    }
+
+    /// Opens a database when there is none, or none of use.
+    fn look_after_the_store(&mut self) {
+        if self.slot.with(|_| Ok(())).is_some() || !self.due(None) {
+            return;
+        }
+        self.slot.set_complete(false);
+        self.slot.put(None);
+        let shards: Vec<_> = self.ledgers.keys().copied().collect();
+        self.standings = shards.iter().map(|shard| (*shard, None)).collect();
+        self.tried.clear();
+        self.tried.insert(None, self.clock.monotonic());
+        let opened = store::open(&self.root, self.owner, &shards).and_then(|store| {
+            let standings = standings(&store, &shards)?;
+            Ok((store, standings))
+        });
+        match opened {
+            Ok((store, standings)) => {
+                self.standings = standings;
+                self.slot.put(Some(store));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no read model for now: buyers' lists and feeds are not served here");
+            }
+        }
+    }
+
+    /// Number of the last fact of each ledger.
+    fn sequences(&self) -> Vec<(ShardId, u64)> {
+        let sequence = |shared: &Shared<Ledger>| shared.look(|ledger, _, _| ledger.feed_sequence());
+        self.ledgers.iter().map(|(shard, shared)| (*shard, sequence(shared))).collect()
+    }
+
+    fn write(&mut self, delivery: &Delivery) {
+        let mut batch = Batch::default();
+        let mut rest = &delivery.changes[..];
+        for entry in &delivery.entries {
+            let (changes, after) = rest.split_at(entry.facts);
+            rest = after;
+            let Some(standing) = self.standings.get_mut(&entry.shard) else {
+                continue;
+            };
+            match standing.map(|standing| place(&standing, entry)) {
+                Some(Place::Next) => {
+                    *standing = standing.map(|before| batch.add(before, entry, changes));
+                }
+                Some(Place::Known) | None => {}
+                Some(Place::Beyond) => *standing = None,
+            }
+            if batch.facts() >= BATCH_FACTS {
+                self.apply(std::mem::take(&mut batch));
+                self.breathe();
+            }
+        }
+        self.apply(batch);
+    }
+
+    fn apply(&mut self, batch: Batch) {
+        if batch.facts() > 0 {
+            self.slot.with(|store| Ok(store.db.apply_batch(batch.into_sled())?));
+        }
+    }
+
+    /// A part that is not as far as its ledger was lacks facts that will not come.
+    fn notice_gaps(&mut self, seen: &[(ShardId, u64)]) {
+        for (shard, sequence) in seen {
+            if let Some(standing) = self.standings.get_mut(shard)
+                && standing.is_some_and(|standing| standing.through < *sequence)
+            {
+                tracing::info!(%shard, "the read model fell behind");
+                *standing = None;
+            }
+        }
+    }
+
+    /// Rebuilds a part that lacks facts; one at a time, and not too often.
+    fn rebuild_one(&mut self) {
+        let lacking = self.standings.iter().filter(|(_, standing)| standing.is_none());
+        let shards: Vec<ShardId> = lacking.map(|(shard, _)| *shard).collect();
+        let Some(shard) = shards.into_iter().find(|shard| self.due(Some(*shard))) else {
+            return;
+        };
+        let slot = self.slot.clone();
+        let rebuilt = slot.with(|store| {
+            let base = self.ledgers[&shard].look(|ledger, index, _| Base::of(ledger, index));
+            base.write(store, || self.breathe())
+        });
+        self.tried.insert(Some(shard), self.clock.monotonic());
+        if let Some(Some(standing)) = rebuilt {
+            tracing::info!(%shard, facts = standing.through, "the read model was rebuilt");
+            self.standings.insert(shard, Some(standing));
+        }
+    }
+
+    fn due(&self, what: Option<ShardId>) -> bool {
+        let now = self.clock.monotonic();
+        self.tried.get(&what).is_none_or(|at| now.saturating_sub(*at) >= self.pace.retry)
+    }
+
+    /// Rests when it has worked long enough. Whether it is time to stop.
+    fn breathe(&mut self) -> bool {
+        let worked = self.clock.monotonic().saturating_sub(self.rested_at);
+        if worked < self.pace.work {
+            return false;
+        }
+        let stopping = self.inbox.rest(self.pace.beat);
+        self.rested_at = self.clock.monotonic();
+        stopping
+    }
+}
+
+fn standings(
+    store: &Store,
+    shards: &[ShardId],
+) -> Result<BTreeMap<ShardId, Option<Standing>>, StoreError> {
+    store::guarded(|| {
+        let standing = |shard: &ShardId| Ok((*shard, store.standing(*shard)?));
+        shards.iter().map(standing).collect()
+    })
+}
+
+/// How an entry's facts relate to those a part has.
+enum Place {
+    /// They follow.
+    Next,
+    /// They are there: the log is being replayed.
+    Known,
+    /// Some are missing before them, or the part is another history's.
+    Beyond,
+}
+
+fn place(standing: &Standing, entry: &Entry) -> Place {
+    let last = entry.first + entry.facts as u64 - 1;
+    if entry.first == standing.through + 1 {
+        return Place::Next;
+    }
+    // The same fact always comes in the same entry.
+    let same = last != standing.through || entry.index == standing.index;
+    // A part that was rebuilt in the middle of nothing starts between two entries.
+    if last <= standing.through && same { Place::Known } else { Place::Beyond }
+}
