@@ -14,7 +14,7 @@ use ledger::outcome::OrderPhase;
 use ledger::payments::AttemptState;
 use ledger::{OrderId, Rejection};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 use utoipa::ToSchema;
 
 use super::find::{self, Known};
@@ -120,7 +120,8 @@ async fn outcome(
         {
             return answer;
         }
-        let changed = timeout_at(deadline, state.backend.changed(order.home(), index)).await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let changed = timeout(left, state.backend.changed(order.home(), index)).await;
         if changed.is_err() {
             return Ok(processing());
         }

@@ -150,8 +150,11 @@ impl Backend for NodeBackend {
         let Some(replica) = self.replicas.ledgers.get(&shard) else {
             return false;
         };
-        let age_ms = self.node.contact_age_ms(u32::from(shard.0));
-        replica.look(|ledger, index, _| look(ledger, Freshness { index, age_ms }));
+        let group = u32::from(shard.0);
+        let age_ms = self.node.contact_age_ms(group);
+        // Read before the state, so that the state is at least that new.
+        let index = self.node.applied(group).map_or(0, |applied| applied.borrow().index);
+        replica.look(|ledger, _, _| look(ledger, Freshness { index, age_ms }));
         true
     }
 

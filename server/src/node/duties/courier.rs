@@ -47,7 +47,10 @@ impl Duty for Courier {
             let mut busy = BTreeSet::new();
             let mut flights = FuturesUnordered::new();
             loop {
-                let (index, parcels) = replica.look(|ledger, index, _| {
+                // Read before the state: entries of consensus' own move it as well, and waiting
+                // for more than the machine has seen would never rest.
+                let index = applied.borrow().index;
+                let parcels: Vec<_> = replica.look(|ledger, _, _| {
                     let waiting = |(to, outbox): &(ShardId, &Outbox)| {
                         !outbox.is_empty() && !busy.contains(to)
                     };
@@ -56,8 +59,7 @@ impl Duty for Courier {
                         first: outbox.first(),
                         messages: outbox.messages().take(MESSAGES_PER_DELIVERY_MAX).cloned().collect(),
                     };
-                    let parcels: Vec<_> = ledger.outboxes().filter(waiting).map(parcel).collect();
-                    (index, parcels)
+                    ledger.outboxes().filter(waiting).map(parcel).collect()
                 });
                 for parcel in parcels {
                     busy.insert(parcel.to);

@@ -36,8 +36,8 @@ impl Duty for Installer {
             }
             let Some(mut applied) = lead.client.applied(lead.group) else { return };
             loop {
-                let (index, owed) =
-                    catalogue.look(|catalogue, index, _| (index, catalogue.owed(AT_ONCE)));
+                let index = applied.borrow().index;
+                let owed = catalogue.look(|catalogue, _, _| catalogue.owed(AT_ONCE));
                 if owed.is_empty() {
                     applied.until(|now| now.index > index).await;
                     continue;
