@@ -69,7 +69,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(Problem::new(Code::BodyInvalid, "a JSON object is expected"));
     }
-    serde_json::from_slice(bytes).or_else(|_| Err(explain::<T>(bytes)))
+    serde_json::from_slice(bytes).map_err(|_| explain::<T>(bytes))
 }
 
 fn explain<T: DeserializeOwned>(bytes: &[u8]) -> Problem {

@@ -37,6 +37,7 @@ impl Tasks {
         tokio::spawn(async move {
             let _place = place;
             tokio::select! {
+                biased;
                 () = work => {}
                 // Only ever resolves when the sender is gone.
                 _ = stop.changed() => {}

@@ -12,11 +12,14 @@ use super::Caller;
 const PARTS: usize = 16;
 const TOKENS_PER_PART_MAX: usize = 4_096;
 
+/// Tokens with their callers, by hash.
+type Part = HashMap<u64, (Box<str>, Caller)>;
+
 /// A bounded set of verified tokens. Compared whole: a hash alone would make a collision an
 /// identity.
 pub struct Verified {
     hasher: RandomState,
-    parts: [Mutex<HashMap<u64, (Box<str>, Caller)>>; PARTS],
+    parts: [Mutex<Part>; PARTS],
 }
 
 impl Default for Verified {
@@ -53,7 +56,7 @@ impl Verified {
         part.insert(hash, (token.into(), caller));
     }
 
-    fn part(&self, hash: u64) -> &Mutex<HashMap<u64, (Box<str>, Caller)>> {
+    fn part(&self, hash: u64) -> &Mutex<Part> {
         &self.parts[(hash >> 60) as usize % PARTS]
     }
 }

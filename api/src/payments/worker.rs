@@ -95,6 +95,7 @@ pub async fn serve_payments(
             calls.push(worker.serve(due));
         }
         tokio::select! {
+            biased;
             Some((key, recorded)) = calls.next(), if !calls.is_empty() => {
                 if let Some(known) = progress.get_mut(&key) {
                     known.calling = false;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::backend::{Backend, BackendError, Committed, Freshness};
 use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueOutcome, EventRecord};
@@ -11,6 +11,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use ledger::{Command, EventId, Ledger, Outcome, Receipt, ShardId, Stamp, Timestamp};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// When every test's world begins.
 pub const START: Timestamp = Timestamp(1_800_000_000_000);
@@ -67,14 +68,37 @@ impl LocalBackend {
         (1..=shards).for_each(|shard| drop(self.apply(ShardId(shard), &Command::Tick)));
     }
 
-    /// A hash of everything.
-    pub fn digests(&self) -> Vec<String> {
+    /// A copy of everything.
+    pub fn copy(&self) -> (Vec<Ledger>, Catalogue) {
         let state = self.lock();
-        let ledgers = state
+        (
+            state
+                .ledgers
+                .iter()
+                .map(|(ledger, _)| ledger.clone())
+                .collect(),
+            state.catalogue.clone(),
+        )
+    }
+
+    /// Whether everything is as in the copy. A digest counts commands, refused ones as well, so the
+    /// copy is given as many that do nothing. Only while the clock stands still.
+    pub fn unchanged_since(&self, copy: &mut (Vec<Ledger>, Catalogue)) -> bool {
+        let (at, draw) = (self.now(), [0; 32]);
+        let state = self.lock();
+        let same = state
             .ledgers
             .iter()
-            .map(|(ledger, _)| format!("{:?}", ledger.digest()));
-        ledgers.chain([format!("{:?}", state.catalogue)]).collect()
+            .zip(&mut copy.0)
+            .all(|((now, _), before)| {
+                while before.applied() < now.applied() {
+                    before
+                        .apply(Stamp { at, draw }, &Command::Tick)
+                        .expect("a tick is never refused");
+                }
+                now.digest() == before.digest()
+            });
+        same && state.catalogue == copy.1
     }
 
     pub fn look<T>(&self, shard: ShardId, look: impl FnOnce(&Ledger) -> T) -> T {
