@@ -6,6 +6,7 @@
 //! | `backend` | the cluster, as a port |
 //! | `routes`, `guard` | all routes; what happens around each |
 //! | `events`, `queue`, `reserve`, `orders`, `tickets` | the contract, a module a noun |
+//! | `history`, `routes_history` | what happened: lists and feeds from a read model |
 //! | `payments` | gateways, who serves the obligations, webhooks |
 //! | `auth`, `extract`, `problem`, `rejections` | who asks, what they ask, how they are refused |
 //! | `metrics`, `probes`, `openapi` | for operators and for programs |
@@ -28,6 +29,7 @@ pub mod rejections;
 mod request_id;
 pub mod reserve;
 mod routes;
+pub mod routes_history;
 mod state;
 pub mod tasks;
 pub mod text;

@@ -39,7 +39,8 @@ pub struct ProblemBody {
         crate::events::change, crate::queue::join, crate::queue::status, crate::queue::document,
         crate::queue::proof, crate::reserve::reserve, crate::orders::show, crate::orders::pay,
         crate::orders::cancel, crate::orders::refund, crate::tickets::show, crate::tickets::qr,
-        crate::tickets::keys, crate::payments::webhook, crate::auth::dev_token,
+        crate::tickets::keys, crate::routes_history::orders, crate::routes_history::tickets,
+        crate::routes_history::feed, crate::payments::webhook, crate::auth::dev_token,
         crate::probes::livez, crate::probes::readyz, crate::probes::metrics,
     ),
     modifiers(&Bearers)

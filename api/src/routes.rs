@@ -9,7 +9,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::guard::{self, Class, Guard, guard};
 use crate::openapi::Document;
 use crate::state::AppState;
-use crate::{auth, events, orders, payments, probes, queue, reserve, tickets};
+use crate::{auth, events, orders, payments, probes, queue, reserve, routes_history, tickets};
 
 /// The public door.
 pub fn router(state: AppState) -> Router {
@@ -70,6 +70,18 @@ pub fn router(state: AppState) -> Router {
         .route(
             "/api/v1/seats/reserve",
             on("reserve", Class::Reserve, post(reserve::reserve)),
+        )
+        .route(
+            "/api/v1/orders",
+            on("orders_list", Class::Poll, get(routes_history::orders)),
+        )
+        .route(
+            "/api/v1/tickets",
+            on("tickets_list", Class::Poll, get(routes_history::tickets)),
+        )
+        .route(
+            "/api/v1/events/{id}/feed",
+            on("feed", Class::Browse, get(routes_history::feed)),
         )
         .route(
             "/api/v1/orders/{id}",

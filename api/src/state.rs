@@ -12,6 +12,7 @@ use crate::auth::Identities;
 use crate::backend::{self, Backend, Freshness};
 use crate::config::ApiConfig;
 use crate::events::SeatMaps;
+use crate::history::HistorySlot;
 use crate::metrics::Metrics;
 use crate::problem::{Code, Problem};
 use crate::queue::{Joins, QueueDocuments, QueueTokens};
@@ -33,6 +34,8 @@ pub struct Inner {
     pub gateway: &'static str,
     /// What the door counts.
     pub metrics: Metrics,
+    /// What this node remembers beside its ledgers, once the process has put it there.
+    pub history: HistorySlot,
     pub(crate) identities: Identities,
     pub(crate) queue_tokens: QueueTokens,
     pub(crate) ticket_keys: TicketKeys,
@@ -70,6 +73,7 @@ impl AppState {
             tasks: Tasks::new(config.limits.tasks_max),
             request_ids: RequestIds::new(&*backend),
             requests: AtomicUsize::new(0),
+            history: HistorySlot::new(),
             backend,
             config,
             gateway,

@@ -12,6 +12,7 @@ pub use cancel::cancel;
 pub use pay::{PayAnswer, PayRequest, pay};
 pub use refund::refund;
 pub use show::{Consistency, linearizable, show};
+pub(crate) use view::status;
 pub use view::{OrderView, Price, SeatView, StatusAnswer, currency};
 
 pub(crate) use cancel::__path_cancel;

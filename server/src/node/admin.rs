@@ -9,6 +9,8 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use api::history::History;
+use api::routes_history::{FeedLineView, FeedView};
 use axum::{Json, Router};
 use cluster::SYSTEM_GROUP;
 use cluster::catalogue::CatalogueCommand;
@@ -19,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audit_view::{self, AuditView};
 use super::backend::Replicas;
+use crate::read_model::ReadModel;
 
 /// What the routes need.
 pub struct Admin {
@@ -34,6 +37,8 @@ pub struct Admin {
     pub http: std::net::SocketAddr,
     /// Shards the cluster is to have.
     pub shards: u16,
+    /// Its read model, if it has one.
+    pub history: Option<Arc<ReadModel>>,
 }
 
 /// `GET /admin/status`.
@@ -93,6 +98,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/admin/digests", get(digests))
         .route("/admin/move-leader", post(move_leader))
         .route("/admin/audit", get(audit))
+        .route("/admin/feed", get(feed))
         .with_state(Arc::new(admin))
 }
 
@@ -187,4 +193,62 @@ async fn audit(
     let names = |event| admin.replicas.catalogue.look(|catalogue, _, _| catalogue.event(event).cloned());
     let view: AuditView = replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names));
     Json(view).into_response()
+}
+
+/// Facts of one answer, at most.
+const FACTS_MAX: usize = 10_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FeedQuery {
+    group: u16,
+    #[serde(default = "first_fact")]
+    from: u64,
+    #[serde(default = "some_facts")]
+    limit: usize,
+}
+
+fn first_fact() -> u64 {
+    1
+}
+
+fn some_facts() -> usize {
+    1_000
+}
+
+async fn feed(State(admin): State<Arc<Admin>>, Query(query): Query<FeedQuery>) -> Response {
+    let shard = ShardId(query.group);
+    if !admin.replicas.ledgers.contains_key(&shard) {
+        let detail = "group: name one of this node's shards".to_owned();
+        return problem(StatusCode::NOT_FOUND, "GROUP_UNKNOWN", detail);
+    }
+    let not_ready = || {
+        let detail = "the read model is missing or being built".to_owned();
+        problem(StatusCode::SERVICE_UNAVAILABLE, "NOT_READY", detail)
+    };
+    let Some(history) = admin.history.clone() else {
+        return not_ready();
+    };
+    let limit = query.limit.min(FACTS_MAX);
+    let asked = tokio::task::spawn_blocking(move || history.feed(shard, query.from, limit));
+    let Ok(Ok(page)) = asked.await else {
+        return not_ready();
+    };
+    let next = page.end.min(query.from.max(page.first));
+    let facts = page.lines.iter().map(|line| {
+        let event = line.change.event();
+        let record =
+            admin.replicas.catalogue.look(|catalogue, _, _| catalogue.event(event).cloned());
+        FeedLineView::of(shard, line, record.as_deref())
+    });
+    Json(FeedView {
+        shard: query.group,
+        shards: admin.shards,
+        first: page.first,
+        end: page.end,
+        rebuilt: page.rebuilt,
+        next: page.lines.last().map_or(next, |line| line.number + 1),
+        facts: facts.collect(),
+    })
+    .into_response()
 }

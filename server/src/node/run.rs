@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::backend::Backend;
+use api::history::History;
 use api::payments::PaymentGateway;
 use api::{ApiConfig, AppState};
 use axum::Router;
@@ -13,14 +14,14 @@ use raft_node::error::StartError;
 use raft_node::machine::Machine;
 use raft_node::platform::Platform;
 use raft_node::transport::faults::LinkFaults;
-use raft_node::{Duty, Node, NodeConfig, watch};
+use raft_node::{Duty, Node, NodeConfig};
 
 use super::admin::{self, Admin};
 use super::backend::{NodeBackend, Replicas};
 use super::config::{Config, ConfigError};
 use super::duties::{Courier, Installer, Payments};
 use super::machines::{CatalogueMachine, LedgerMachine};
-use super::serve::HttpServer;
+use crate::read_model::{Inbox, Owner, Pace, ReadModel};
 
 /// Why a node did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -46,20 +47,22 @@ pub enum RunError {
 
 /// A running node.
 pub struct Server {
-    config: Config,
-    node: Arc<Node>,
-    backend: Arc<NodeBackend>,
-    replicas: Arc<Replicas>,
-    state: AppState,
+    pub(super) config: Config,
+    pub(super) node: Arc<Node>,
+    pub(super) backend: Arc<NodeBackend>,
+    pub(super) replicas: Arc<Replicas>,
+    pub(super) state: AppState,
+    pub(super) read_model: Option<Arc<ReadModel>>,
 }
 
-/// [`run_with`] a network that is what it is.
+/// Starts a node on the machine this process runs on, with a read model in its data directory.
 pub async fn run(
     config: Config,
     platform: Platform,
     gateway: Arc<dyn PaymentGateway>,
 ) -> Result<Server, RunError> {
-    run_with(config, platform, gateway, None).await
+    let facts = Arc::new(Inbox::default());
+    start(config, platform, gateway, None, Some(facts)).await
 }
 
 /// Starts a node: opens its storage, joins its groups, begins its duties. Does not listen for
@@ -71,6 +74,16 @@ pub async fn run_with(
     gateway: Arc<dyn PaymentGateway>,
     faults: Option<Arc<dyn LinkFaults>>,
 ) -> Result<Server, RunError> {
+    start(config, platform, gateway, faults, None).await
+}
+
+async fn start(
+    config: Config,
+    platform: Platform,
+    gateway: Arc<dyn PaymentGateway>,
+    faults: Option<Arc<dyn LinkFaults>>,
+    facts: Option<Arc<Inbox>>,
+) -> Result<Server, RunError> {
     config.validate()?;
     let cluster_id = config.cluster_id.as_u128();
     let root = config.root_secret()?;
@@ -81,9 +94,20 @@ pub async fn run_with(
     let mut ledgers = BTreeMap::new();
     for shard in (1..=config.shards).map(ShardId) {
         let (machine, shared) = LedgerMachine::new(shard);
+        let machine = match &facts {
+            Some(facts) => machine.tell(facts.clone()),
+            None => machine,
+        };
         machines.insert(shard.0.into(), Box::new(machine));
         ledgers.insert(shard, shared);
     }
+    // Before the log is replayed, so that its facts do not pile up.
+    let read_model = facts.map(|facts| {
+        let owner = Owner { cluster: cluster_id, node: config.node_id };
+        let root = config.data_dir.join("read-model");
+        let pace = Pace::default();
+        Arc::new(ReadModel::start(root, owner, facts, ledgers.clone(), &platform, pace))
+    });
     let replicas = Arc::new(Replicas { catalogue, ledgers });
 
     let gateway_name = gateway.name();
@@ -113,7 +137,12 @@ pub async fn run_with(
         AppState::new(shared_backend, api_config, gateway_name).map_err(RunError::Failed)?;
     let unset = door.set(state.clone()).is_ok();
     debug_assert!(unset, "the door is put there here only");
-    Ok(Server { config, node, backend, replicas, state })
+    if let Some(read_model) = &read_model {
+        let history: Arc<dyn History> = read_model.clone();
+        let unset = state.history.set(history).is_ok();
+        debug_assert!(unset, "the history is put there here only");
+    }
+    Ok(Server { config, node, backend, replicas, state, read_model })
 }
 
 impl Server {
@@ -131,6 +160,7 @@ impl Server {
             cluster_id: self.config.cluster_id,
             http: self.config.http,
             shards: self.config.shards,
+            history: self.read_model.clone(),
         };
         admin::router(admin).merge(api::admin_router(self.state.clone()))
     }
@@ -144,42 +174,4 @@ impl Server {
     pub fn replicas(&self) -> &Arc<Replicas> {
         &self.replicas
     }
-
-    /// Listens and serves until `stop` resolves, then drains: says so to load balancers, lets
-    /// requests under way finish, hands leadership over and stops.
-    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
-        let http = bind(self.config.http).await?;
-        let admin = bind(self.config.admin).await?;
-        let (stopping, stopped) = watch::channel(false);
-        let public = tokio::spawn(http.run(self.router(), stopped.clone()));
-        let private = tokio::spawn(admin.run(self.admin_router(), stopped));
-        tracing::info!(
-            node = self.config.node_id,
-            http = %self.config.http,
-            peer = %self.config.peer,
-            admin = %self.config.admin,
-            "serving"
-        );
-        let failure = tokio::select! {
-            biased;
-            failure = self.node.failed() => Some(failure.reason),
-            () = stop => None,
-        };
-        self.backend.drain();
-        stopping.publish(true);
-        for task in [public, private] {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a listener ended badly");
-            }
-        }
-        self.node.shutdown().await;
-        match failure {
-            Some(reason) => Err(RunError::Failed(reason)),
-            None => Ok(()),
-        }
-    }
-}
-
-async fn bind(addr: std::net::SocketAddr) -> Result<HttpServer, RunError> {
-    HttpServer::bind(addr).await.map_err(|source| RunError::Listen { addr, source })
 }

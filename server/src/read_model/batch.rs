@@ -42,7 +42,12 @@ impl Batch {
             sections: BTreeSet::new(),
             standing,
         });
-        codec::put_entry(&mut chunk.bytes, entry.index, entry.at, changes.len() as u32);
+        codec::put_entry(
+            &mut chunk.bytes,
+            entry.index,
+            entry.at,
+            changes.len() as u32,
+        );
         for change in changes {
             codec::put_change(&mut chunk.bytes, change);
             if let Some(moved) = change.moved() {
@@ -109,6 +114,9 @@ fn tickets(
             },
             state,
         };
-        puts.insert(keys::ticket_of(ticket.buyer, ticket.id), codec::ticket(&ticket));
+        puts.insert(
+            keys::ticket_of(ticket.buyer, ticket.id),
+            codec::ticket(&ticket),
+        );
     }
 }

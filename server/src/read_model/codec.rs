@@ -52,17 +52,33 @@ pub struct Standing {
     pub through: u64,
 }
 
+impl Default for Standing {
+    /// Of a shard of which nothing is known yet, from its first fact on.
+    fn default() -> Self {
+        Self {
+            index: 0,
+            first: 1,
+            through: 0,
+        }
+    }
+}
+
 impl Standing {
     /// As bytes.
     pub fn encode(&self) -> Vec<u8> {
-        [self.index, self.first, self.through].map(u64::to_be_bytes).concat()
+        [self.index, self.first, self.through]
+            .map(u64::to_be_bytes)
+            .concat()
     }
 
     /// From bytes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
-        let standing =
-            Self { index: reader.u64()?, first: reader.u64()?, through: reader.u64()? };
+        let standing = Self {
+            index: reader.u64()?,
+            first: reader.u64()?,
+            through: reader.u64()?,
+        };
         (standing.first >= 1 && standing.through + 1 >= standing.first).then_some(standing)
     }
 }
@@ -82,7 +98,12 @@ pub fn read_chunk(first: u64, bytes: &[u8]) -> Option<Vec<FeedLine>> {
     while !reader.0.is_empty() {
         let (index, at) = (reader.u64()?, Timestamp(reader.u64()?));
         for _ in 0..reader.u32()? {
-            lines.push(FeedLine { number, index, at, change: read_change(&mut reader)? });
+            lines.push(FeedLine {
+                number,
+                index,
+                at,
+                change: read_change(&mut reader)?,
+            });
             number += 1;
         }
     }
@@ -98,18 +119,35 @@ pub fn put_change(out: &mut Vec<u8>, change: &Change) {
         out.extend_from_slice(&order.buyer.0.to_be_bytes());
     }
     match change {
-        Change::EventInstalled { event, version: value }
-        | Change::RulesChanged { event, version: value }
-        | Change::QueueJoined { event, joined: value }
-        | Change::QueueDrawn { event, people: value }
-        | Change::QueueAdmitted { event, cursor: value } => {
+        Change::EventInstalled {
+            event,
+            version: value,
+        }
+        | Change::RulesChanged {
+            event,
+            version: value,
+        }
+        | Change::QueueJoined {
+            event,
+            joined: value,
+        }
+        | Change::QueueDrawn {
+            event,
+            people: value,
+        }
+        | Change::QueueAdmitted {
+            event,
+            cursor: value,
+        } => {
             out.extend_from_slice(&event.0.to_be_bytes());
             out.extend_from_slice(&value.to_be_bytes());
         }
         Change::OrderHeld { until, .. } | Change::OrderExtended { until, .. } => {
             out.extend_from_slice(&until.0.to_be_bytes());
         }
-        Change::PaymentStarted { attempt, amount, .. } => {
+        Change::PaymentStarted {
+            attempt, amount, ..
+        } => {
             out.push(*attempt);
             out.extend_from_slice(&amount.to_be_bytes());
         }
@@ -141,19 +179,42 @@ fn read_change(reader: &mut Reader<'_>) -> Option<Change> {
         1..=5 => {
             let (event, value) = (EventId(reader.u128()?), reader.u64()?);
             match number {
-                1 => Change::EventInstalled { event, version: value },
-                2 => Change::RulesChanged { event, version: value },
-                3 => Change::QueueJoined { event, joined: value },
-                4 => Change::QueueDrawn { event, people: value },
-                _ => Change::QueueAdmitted { event, cursor: value },
+                1 => Change::EventInstalled {
+                    event,
+                    version: value,
+                },
+                2 => Change::RulesChanged {
+                    event,
+                    version: value,
+                },
+                3 => Change::QueueJoined {
+                    event,
+                    joined: value,
+                },
+                4 => Change::QueueDrawn {
+                    event,
+                    people: value,
+                },
+                _ => Change::QueueAdmitted {
+                    event,
+                    cursor: value,
+                },
             }
         }
         6..=16 => read_order_change(number, reader)?,
         17..=22 => {
             let event = EventId(reader.u128()?);
-            let section = SectionKey { event, section: SectionNo(reader.u16()?) };
+            let section = SectionKey {
+                event,
+                section: SectionNo(reader.u16()?),
+            };
             let (leg, buyer, places) = read_leg(reader)?;
-            let moved = Moved { leg, buyer, section, places };
+            let moved = Moved {
+                leg,
+                buyer,
+                section,
+                places,
+            };
             match number {
                 17 => Change::SeatsHeld(moved),
                 18 => Change::SeatsPinned(moved),
@@ -175,14 +236,36 @@ fn read_order_change(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
     };
     Some(match number {
         6 => Change::OrderOpened { order },
-        7 => Change::OrderHeld { order, until: Timestamp(reader.u64()?) },
-        8 => Change::OrderExtended { order, until: Timestamp(reader.u64()?) },
-        9 => Change::PaymentStarted { order, attempt: reader.u8()?, amount: reader.u64()? },
-        10 => Change::PaymentDeclined { order, attempt: reader.u8()? },
-        11 => Change::PaymentInDoubt { order, attempt: reader.u8()? },
+        7 => Change::OrderHeld {
+            order,
+            until: Timestamp(reader.u64()?),
+        },
+        8 => Change::OrderExtended {
+            order,
+            until: Timestamp(reader.u64()?),
+        },
+        9 => Change::PaymentStarted {
+            order,
+            attempt: reader.u8()?,
+            amount: reader.u64()?,
+        },
+        10 => Change::PaymentDeclined {
+            order,
+            attempt: reader.u8()?,
+        },
+        11 => Change::PaymentInDoubt {
+            order,
+            attempt: reader.u8()?,
+        },
         12 => Change::OrderCommitted { order },
-        13 => Change::OrderPaid { order, amount: reader.u64()? },
-        14 => Change::OrderClosed { order, why: close_reason(reader.u8()?)? },
+        13 => Change::OrderPaid {
+            order,
+            amount: reader.u64()?,
+        },
+        14 => Change::OrderClosed {
+            order,
+            why: close_reason(reader.u8()?)?,
+        },
         15 => Change::RefundStarted { order },
         16 => Change::OrderRefunded { order },
         _ => return None,
@@ -198,13 +281,18 @@ fn put_leg(out: &mut Vec<u8>, leg: LegKey, buyer: BuyerId, places: &Places) {
         Places::Seats(seats) => {
             let seats = seats.as_slice();
             out.extend_from_slice(&[1, seats.len() as u8]);
-            seats.iter().for_each(|seat| out.extend_from_slice(&seat.0.to_be_bytes()));
+            seats
+                .iter()
+                .for_each(|seat| out.extend_from_slice(&seat.0.to_be_bytes()));
         }
     }
 }
 
 fn read_leg(reader: &mut Reader<'_>) -> Option<(LegKey, BuyerId, Places)> {
-    let leg = LegKey { order: OrderId(reader.u128()?), leg: reader.u8()? };
+    let leg = LegKey {
+        order: OrderId(reader.u128()?),
+        leg: reader.u8()?,
+    };
     let buyer = BuyerId(reader.u128()?);
     let (kind, count) = (reader.u8()?, reader.u8()?);
     let places = match kind {
@@ -264,7 +352,12 @@ pub fn read_order_line(order: OrderId, bytes: &[u8]) -> Option<OrderLine> {
         0 => None,
         number => Some(close_reason(number)?),
     };
-    Some(OrderLine { order, event, at, closed })
+    Some(OrderLine {
+        order,
+        event,
+        at,
+        closed,
+    })
 }
 
 /// A ticket.
@@ -284,11 +377,27 @@ pub fn read_ticket(id: TicketId, buyer: BuyerId, bytes: &[u8]) -> Option<Ticket>
     let mut reader = Reader(bytes);
     let (order, leg, ordinal) = (OrderId(reader.u128()?), reader.u8()?, reader.u8()?);
     let event = EventId(reader.u128()?);
-    let section = SectionKey { event, section: SectionNo(reader.u16()?) };
+    let section = SectionKey {
+        event,
+        section: SectionNo(reader.u16()?),
+    };
     let (seated, seat) = (reader.u8()? == 1, SeatNo(reader.u16()?));
-    let state = if reader.u8()? == 1 { TicketState::Valid } else { TicketState::Void };
+    let state = if reader.u8()? == 1 {
+        TicketState::Valid
+    } else {
+        TicketState::Void
+    };
     let seat = seated.then_some(seat);
-    Some(Ticket { id, order, leg, ordinal, buyer, section, seat, state })
+    Some(Ticket {
+        id,
+        order,
+        leg,
+        ordinal,
+        buyer,
+        section,
+        seat,
+        state,
+    })
 }
 
 fn close_number(why: CloseReason) -> u8 {

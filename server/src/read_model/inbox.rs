@@ -65,7 +65,13 @@ impl Inbox {
             return;
         }
         let first = last + 1 - facts as u64;
-        waiting.entries.push(Entry { shard, index, at, first, facts });
+        waiting.entries.push(Entry {
+            shard,
+            index,
+            at,
+            first,
+            facts,
+        });
         waiting.changes.extend(changes);
     }
 
@@ -78,7 +84,9 @@ impl Inbox {
     /// Waits; `true` when it is time to stop.
     pub fn rest(&self, time: Duration) -> bool {
         let stopped = lock(&self.stopped);
-        let rested = self.stop.wait_timeout_while(stopped, time, |stopped| !*stopped);
+        let rested = self
+            .stop
+            .wait_timeout_while(stopped, time, |stopped| !*stopped);
         *rested.unwrap_or_else(PoisonError::into_inner).0
     }
 

@@ -43,7 +43,13 @@ pub fn chunk(shard: ShardId, first: u64) -> Vec<u8> {
 
 /// All chunks that move places of a section.
 pub fn section_chunks(section: SectionKey) -> Vec<u8> {
-    key(3, [&section.event.0.to_be_bytes(), &section.section.0.to_be_bytes()])
+    key(
+        3,
+        [
+            &section.event.0.to_be_bytes(),
+            &section.section.0.to_be_bytes(),
+        ],
+    )
 }
 
 /// A chunk that moves places of a section.
@@ -75,7 +81,13 @@ pub fn ticket_of(buyer: BuyerId, ticket: TicketId) -> Vec<u8> {
 
 /// A section's legs when the feed began.
 pub fn base(section: SectionKey) -> Vec<u8> {
-    key(7, [&section.event.0.to_be_bytes(), &section.section.0.to_be_bytes()])
+    key(
+        7,
+        [
+            &section.event.0.to_be_bytes(),
+            &section.section.0.to_be_bytes(),
+        ],
+    )
 }
 
 /// The number a key ends with.

@@ -37,8 +37,8 @@ use crate::node::machines::Shared;
 pub use inbox::Inbox;
 pub use store::Owner;
 use store::Slot;
-use writer::Writer;
 pub use writer::Pace;
+use writer::Writer;
 
 /// Questions answered at once; a database that hangs must not take all threads.
 const QUESTIONS_MAX: usize = 32;
@@ -77,6 +77,8 @@ impl ReadModel {
             standings: BTreeMap::new(),
             tried: BTreeMap::new(),
             rested_at: platform.clock.monotonic(),
+            lock: None,
+            newest: 0,
         };
         let done = written.clone();
         platform.spawner.spawn_io(
@@ -87,13 +89,21 @@ impl ReadModel {
                 drop(done);
             }),
         );
-        Self { inbox, slot, questions: Semaphore::new(QUESTIONS_MAX), written }
+        Self {
+            inbox,
+            slot,
+            questions: Semaphore::new(QUESTIONS_MAX),
+            written,
+        }
     }
 
     /// Writes what was left and closes the database; gives up when that takes too long.
     pub async fn stop(&self) {
         self.inbox.stop();
-        if tokio::time::timeout(STOP_WITHIN, self.written.acquire()).await.is_err() {
+        if tokio::time::timeout(STOP_WITHIN, self.written.acquire())
+            .await
+            .is_err()
+        {
             tracing::warn!("the read model did not close in time");
         }
     }
@@ -107,7 +117,10 @@ impl ReadModel {
         &self,
         question: impl FnOnce(&store::Store) -> Result<T, store::StoreError>,
     ) -> Result<T, HistoryError> {
-        let _place = self.questions.try_acquire().map_err(|_| HistoryError::NotReady)?;
+        let _place = self
+            .questions
+            .try_acquire()
+            .map_err(|_| HistoryError::NotReady)?;
         self.slot.with(question).ok_or(HistoryError::NotReady)
     }
 }
@@ -151,6 +164,7 @@ impl History for ReadModel {
     }
 
     fn feed(&self, shard: ShardId, from: u64, limit: usize) -> Result<FeedPage, HistoryError> {
-        self.ask(|store| query::feed(store, shard, from, limit))?.ok_or(HistoryError::NotReady)
+        self.ask(|store| query::feed(store, shard, from, limit))?
+            .ok_or(HistoryError::NotReady)
     }
 }

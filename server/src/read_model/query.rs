@@ -20,9 +20,8 @@ pub fn orders_of(
     limit: usize,
     complete: bool,
 ) -> Result<Listing<OrderLine>, StoreError> {
-    let read = |key: &[u8], bytes: &[u8]| {
-        codec::read_order_line(OrderId(keys::last_u128(key)?), bytes)
-    };
+    let read =
+        |key: &[u8], bytes: &[u8]| codec::read_order_line(OrderId(keys::last_u128(key)?), bytes);
     let lines = list(store, &keys::orders_of(buyer), limit, read)?;
     Ok(Listing { lines, complete })
 }
@@ -98,7 +97,12 @@ pub fn feed(
         return Err(StoreError::Damaged("a feed ends too early"));
     }
     let rebuilt = standing.first > 1;
-    Ok(Some(FeedPage { first: standing.first, end: standing.through + 1, rebuilt, lines }))
+    Ok(Some(FeedPage {
+        first: standing.first,
+        end: standing.through + 1,
+        rebuilt,
+        lines,
+    }))
 }
 
 /// What became of a seat, newest first.
@@ -113,9 +117,7 @@ pub fn seat_history(
     if store.standing(shard)?.is_none() {
         return Ok(None);
     }
-    let has = |places: &Places| {
-        matches!(places, Places::Seats(seats) if seats.as_slice().contains(&seat))
-    };
+    let has = |places: &Places| matches!(places, Places::Seats(seats) if seats.as_slice().contains(&seat));
     let before = before.unwrap_or(u64::MAX);
     let start = keys::section_chunk(section, 0);
     let end = keys::section_chunk(section, before);
@@ -147,9 +149,17 @@ pub fn seat_history(
     let at_first = legs
         .find(|(_, _, _, places)| has(places))
         .map(|(state, order, buyer, _)| (state, order, buyer));
-    Ok(Some(SeatHistory { lines, before: None, at_first }))
+    Ok(Some(SeatHistory {
+        lines,
+        before: None,
+        at_first,
+    }))
 }
 
 fn more(lines: Vec<api::history::FeedLine>, before: u64) -> SeatHistory {
-    SeatHistory { lines, before: Some(before), at_first: None }
+    SeatHistory {
+        lines,
+        before: Some(before),
+        at_first: None,
+    }
 }

@@ -35,7 +35,10 @@ impl Base {
             puts.push((keys::order_of(order.buyer, order.id), line));
         }
         for ticket in ledger.tickets().sorted() {
-            puts.push((keys::ticket_of(ticket.buyer, ticket.id), codec::ticket(ticket)));
+            puts.push((
+                keys::ticket_of(ticket.buyer, ticket.id),
+                codec::ticket(ticket),
+            ));
         }
         let mut legs: BTreeMap<SectionKey, Vec<u8>> = BTreeMap::new();
         let events = ledger.seats().events();
@@ -44,14 +47,29 @@ impl Base {
             legs.extend(sections.map(|section| (section.key(), Vec::new())));
         }
         for leg in ledger.seats().legs() {
-            let key = SectionKey { event: leg.event, section: leg.section };
+            let key = SectionKey {
+                event: leg.event,
+                section: leg.section,
+            };
             codec::put_base(legs.entry(key).or_default(), &leg);
         }
         let sections = legs.keys().copied().collect();
-        puts.extend(legs.into_iter().map(|(section, legs)| (keys::base(section), legs)));
+        puts.extend(
+            legs.into_iter()
+                .map(|(section, legs)| (keys::base(section), legs)),
+        );
         let through = ledger.feed_sequence();
-        let standing = Standing { index, first: through + 1, through };
-        Self { shard: ledger.shard(), standing, sections, puts }
+        let standing = Standing {
+            index,
+            first: through + 1,
+            through,
+        };
+        Self {
+            shard: ledger.shard(),
+            standing,
+            sections,
+            puts,
+        }
     }
 
     /// Writes it, resting between slices; stops early, with nothing to show, when `rest` says so.
@@ -80,7 +98,9 @@ impl Base {
                 return Ok(None);
             }
         }
-        store.db.insert(keys::standing(self.shard), self.standing.encode())?;
+        store
+            .db
+            .insert(keys::standing(self.shard), self.standing.encode())?;
         Ok(Some(self.standing))
     }
 }

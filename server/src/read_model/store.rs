@@ -24,6 +24,23 @@ const CACHE_BYTES: u64 = 32 << 20;
 /// Stands while a database is being opened.
 const OPENING: &str = "opening";
 
+/// Locked by the process that works here.
+const LOCK: &str = "lock";
+
+/// Makes this process the only one that works under `root`, while the file lives. The node's own
+/// lock comes later than the model's writer, and another node's database is not ours to give up.
+pub fn lock(root: &Path) -> Result<fs::File, StoreError> {
+    fs::create_dir_all(root)?;
+    let file = fs::File::create(root.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::Error(error)) => Err(error.into()),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process works there").into())
+        }
+    }
+}
+
 /// Whose model it is; another's is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
@@ -44,7 +61,10 @@ impl Owner {
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let format = reader.u32()?;
-        let owner = Self { cluster: reader.u128()?, node: reader.u64()? };
+        let owner = Self {
+            cluster: reader.u128()?,
+            node: reader.u64()?,
+        };
         (format == keys::FORMAT).then_some(owner)
     }
 }
@@ -69,7 +89,8 @@ pub enum StoreError {
 /// An open database.
 pub struct Store {
     pub(super) db: sled::Db,
-    pub(super) directory: PathBuf,
+    /// Of its directory.
+    number: u64,
     broken: AtomicBool,
 }
 
@@ -79,7 +100,14 @@ impl Store {
         let Some(bytes) = self.db.get(keys::standing(shard))? else {
             return Ok(None);
         };
-        Standing::decode(&bytes).map(Some).ok_or(StoreError::Damaged("a standing"))
+        Standing::decode(&bytes)
+            .map(Some)
+            .ok_or(StoreError::Damaged("a standing"))
+    }
+
+    /// Number of its directory.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// It is not to be used any more.
@@ -106,20 +134,27 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, Sto
 }
 
 /// Opens the newest database under `root`, or an empty one when it is missing, damaged, foreign or
-/// took the process down before.
-pub fn open(root: &Path, owner: Owner, shards: &[ShardId]) -> Result<Store, StoreError> {
-    fs::create_dir_all(root)?;
+/// took the process down before. Those numbered up to `given_up` were in use by this process and
+/// are of no use any more.
+pub fn open(
+    root: &Path,
+    owner: Owner,
+    shards: &[ShardId],
+    given_up: u64,
+) -> Result<Store, StoreError> {
     let marker = root.join(OPENING);
     let survived = !marker.exists();
     let numbers = numbered(root)?;
-    let newest = numbers.last().copied();
+    let newest = numbers.last().copied().filter(|number| *number > given_up);
     fs::write(&marker, b"")?;
     let mut store = None;
     if let Some(number) = newest {
         let opened = if survived {
-            guarded(|| open_one(&directory(root, number), owner, shards))
+            guarded(|| open_one(root, number, owner, shards))
         } else {
-            Err(StoreError::Damaged("the last attempt to open it was not survived"))
+            Err(StoreError::Damaged(
+                "the last attempt to open it was not survived",
+            ))
         };
         match opened {
             Ok(opened) => store = Some(opened),
@@ -131,22 +166,20 @@ pub fn open(root: &Path, owner: Owner, shards: &[ShardId]) -> Result<Store, Stor
     let store = match store {
         Some(store) => store,
         None => {
-            let number = newest.unwrap_or(0) + 1;
-            guarded(|| open_one(&directory(root, number), owner, shards))?
+            let number = newest.unwrap_or(given_up) + 1;
+            guarded(|| open_one(root, number, owner, shards))?
         }
     };
     for number in numbers {
-        let old = directory(root, number);
-        if old != store.directory {
-            remove(&old);
+        if number != store.number {
+            remove(&directory(root, number));
         }
     }
     fs::remove_file(&marker)?;
     Ok(store)
 }
 
-/// Removes a database that was given up.
-pub fn remove(directory: &Path) {
+fn remove(directory: &Path) {
     if let Err(error) = fs::remove_dir_all(directory)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -154,15 +187,30 @@ pub fn remove(directory: &Path) {
     }
 }
 
-fn open_one(directory: &Path, owner: Owner, shards: &[ShardId]) -> Result<Store, StoreError> {
+fn open_one(
+    root: &Path,
+    number: u64,
+    owner: Owner,
+    shards: &[ShardId],
+) -> Result<Store, StoreError> {
     // The writer flushes by itself: sled's own flusher would panic in a thread of its own.
-    let config = sled::Config::new().path(directory).cache_capacity(CACHE_BYTES);
+    let config = sled::Config::new()
+        .path(directory(root, number))
+        .cache_capacity(CACHE_BYTES);
     let db = config.flush_every_ms(None).open()?;
-    let store =
-        Store { db, directory: directory.to_owned(), broken: AtomicBool::new(false) };
+    let store = Store {
+        db,
+        number,
+        broken: AtomicBool::new(false),
+    };
     match store.db.get(keys::OWNER)? {
         None if store.db.is_empty() => {
-            store.db.insert(keys::OWNER, owner.encode())?;
+            let mut batch = sled::Batch::default();
+            for shard in shards {
+                batch.insert(keys::standing(*shard), Standing::default().encode());
+            }
+            batch.insert(&keys::OWNER, owner.encode());
+            store.db.apply_batch(batch)?;
         }
         Some(bytes) if Owner::decode(&bytes) == Some(owner) => {}
         Some(_) | None => return Err(StoreError::Damaged("it is another node's")),
@@ -217,7 +265,11 @@ pub struct Slot {
 impl Slot {
     /// Shows the database to `work`; a panic or an error in there gives it up.
     pub fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Option<T> {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let store = self
+            .store
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let store = store.filter(|store| !store.broken())?;
         let result = guarded(|| work(&store));
         if let Err(error) = &result {

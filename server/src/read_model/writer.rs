@@ -60,6 +60,10 @@ pub struct Writer {
     /// When each shard was last rebuilt; a database was last opened under `None`.
     pub(super) tried: BTreeMap<Option<ShardId>, Duration>,
     pub(super) rested_at: Duration,
+    /// Held from before the first database is opened to the end.
+    pub(super) lock: Option<std::fs::File>,
+    /// Number of the newest database this process had in use.
+    pub(super) newest: u64,
 }
 
 impl Writer {
@@ -86,7 +90,8 @@ impl Writer {
                 return;
             }
             self.rebuild_one();
-            self.slot.set_complete(self.standings.values().all(Option::is_some));
+            self.slot
+                .set_complete(self.standings.values().all(Option::is_some));
         }
     }
 
@@ -101,13 +106,20 @@ impl Writer {
         self.standings = shards.iter().map(|shard| (*shard, None)).collect();
         self.tried.clear();
         self.tried.insert(None, self.clock.monotonic());
-        let opened = store::open(&self.root, self.owner, &shards).and_then(|store| {
+        let locked = match self.lock.take() {
+            Some(lock) => Ok(lock),
+            None => store::lock(&self.root),
+        };
+        let locked = locked.map(|lock| self.lock = Some(lock));
+        let open = |()| store::open(&self.root, self.owner, &shards, self.newest);
+        let opened = locked.and_then(open).and_then(|store| {
             let standings = standings(&store, &shards)?;
             Ok((store, standings))
         });
         match opened {
             Ok((store, standings)) => {
                 self.standings = standings;
+                self.newest = store.number();
                 self.slot.put(Some(store));
             }
             Err(error) => {
@@ -119,7 +131,10 @@ impl Writer {
     /// Number of the last fact of each ledger.
     fn sequences(&self) -> Vec<(ShardId, u64)> {
         let sequence = |shared: &Shared<Ledger>| shared.look(|ledger, _, _| ledger.feed_sequence());
-        self.ledgers.iter().map(|(shard, shared)| (*shard, sequence(shared))).collect()
+        self.ledgers
+            .iter()
+            .map(|(shard, shared)| (*shard, sequence(shared)))
+            .collect()
     }
 
     fn write(&mut self, delivery: &Delivery) {
@@ -148,7 +163,8 @@ impl Writer {
 
     fn apply(&mut self, batch: Batch) {
         if batch.facts() > 0 {
-            self.slot.with(|store| Ok(store.db.apply_batch(batch.into_sled())?));
+            self.slot
+                .with(|store| Ok(store.db.apply_batch(batch.into_sled())?));
         }
     }
 
@@ -166,7 +182,10 @@ impl Writer {
 
     /// Rebuilds a part that lacks facts; one at a time, and not too often.
     fn rebuild_one(&mut self) {
-        let lacking = self.standings.iter().filter(|(_, standing)| standing.is_none());
+        let lacking = self
+            .standings
+            .iter()
+            .filter(|(_, standing)| standing.is_none());
         let shards: Vec<ShardId> = lacking.map(|(shard, _)| *shard).collect();
         let Some(shard) = shards.into_iter().find(|shard| self.due(Some(*shard))) else {
             return;
@@ -185,7 +204,9 @@ impl Writer {
 
     fn due(&self, what: Option<ShardId>) -> bool {
         let now = self.clock.monotonic();
-        self.tried.get(&what).is_none_or(|at| now.saturating_sub(*at) >= self.pace.retry)
+        self.tried
+            .get(&what)
+            .is_none_or(|at| now.saturating_sub(*at) >= self.pace.retry)
     }
 
     /// Rests when it has worked long enough. Whether it is time to stop.
@@ -228,5 +249,9 @@ fn place(standing: &Standing, entry: &Entry) -> Place {
     // The same fact always comes in the same entry.
     let same = last != standing.through || entry.index == standing.index;
     // A part that was rebuilt in the middle of nothing starts between two entries.
-    if last <= standing.through && same { Place::Known } else { Place::Beyond }
+    if last <= standing.through && same {
+        Place::Known
+    } else {
+        Place::Beyond
+    }
 }
