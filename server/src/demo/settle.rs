@@ -27,9 +27,16 @@ pub async fn settle(
     await_no_holds(sale).await;
     await_no_open_payments(cluster).await?;
     ask_what_nobody_answered(sale).await;
+    progress.say("asking after every order that was not paid");
+    let forgotten = forgotten_orders(sale).await;
 
     progress.say("auditing: replicas, clients' records, the provider's ledger");
     let mut findings = std::mem::take(&mut sale.books().seen);
+    for order in forgotten {
+        findings.lost_acks += 1;
+        let what = format!("order {order} was granted, and the door does not know it");
+        findings.broken(Promise::P3, what);
+    }
     let admins = cluster.admins();
     agreement::await_agreement(&admins, AGREEMENT_PATIENCE, &mut findings).await?;
     let mut replicas = Vec::new();
@@ -113,6 +120,29 @@ async fn ask_what_nobody_answered(sale: &Sale) {
         }
         tokio::time::sleep(ROUND).await;
     }
+}
+
+/// Orders that their own buyers cannot find any more. A paid one is in the replicas, where the
+/// audit looks.
+async fn forgotten_orders(sale: &Sale) -> Vec<String> {
+    let unpaid: Vec<(usize, String)> = {
+        let books = sale.books();
+        let entries = books.entries().iter().enumerate();
+        let unpaid = entries.filter(|(_, entry)| !matches!(entry.claim.told, Told::Paid { .. }));
+        unpaid
+            .map(|(index, entry)| (index, entry.claim.order.clone()))
+            .collect()
+    };
+    let mut forgotten = Vec::new();
+    for (entry, order) in unpaid {
+        if order_state(sale, entry % sale.doors.count(), entry)
+            .await
+            .is_none()
+        {
+            forgotten.push(order);
+        }
+    }
+    forgotten
 }
 
 fn seats_add_up(
