@@ -801,7 +801,7 @@ async fn every_route_is_documented_and_the_document_works_offline() {
             assert!(known && found, "{method} {path}: {code}");
         }
     }
-    assert_eq!(operations, 22);
+    assert_eq!(operations, 25);
     let page = door.get("/docs/", "").await;
     assert_eq!(page.status, 200);
     assert!(!String::from_utf8_lossy(&page.bytes).contains("https://"));
