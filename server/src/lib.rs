@@ -2,15 +2,24 @@
 //!
 //! [`node`] is a node, composed; [`cli`] the commands. The rest treats a running cluster as a
 //! black box over HTTP: [`demo`], [`loadgen`], [`audit_client`], and [`sandbox`], the payment
-//! provider that ships with them.
+//! provider that ships with them. All of that needs a real process (threads, sockets, children,
+//! signals) and is the feature `process`, on by default; the simulator builds without it.
 
+#[cfg(feature = "process")]
 pub mod audit_client;
+#[cfg(feature = "process")]
 pub mod cli;
+#[cfg(feature = "process")]
 pub mod demo;
+#[cfg(feature = "process")]
 pub mod dice;
+#[cfg(feature = "process")]
 pub mod http_client;
+#[cfg(feature = "process")]
 pub mod loadgen;
 pub mod node;
+#[cfg(feature = "process")]
 pub mod progress;
 pub mod read_model;
+#[cfg(feature = "process")]
 pub mod sandbox;

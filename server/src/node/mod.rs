@@ -9,6 +9,7 @@ pub mod duties;
 pub mod keys;
 pub mod machines;
 mod run;
+#[cfg(feature = "process")]
 pub mod serve;
 mod snapshot;
 

@@ -11,10 +11,12 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use raft_node::watch::Receiver;
+use raft_node::watch::{self, Receiver};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+
+use super::run::{RunError, Server};
 
 /// Connections one listener serves at once. Past it new ones wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 50_000;
@@ -100,4 +102,47 @@ fn log_end(ended: Result<(), hyper::Error>) {
         // A client that went away or spoke nonsense; its problem, and common under load.
         tracing::debug!(%error, "connection ended");
     }
+}
+
+impl Server {
+    /// Listens and serves until `stop` resolves, then drains: says so to load balancers, lets
+    /// requests under way finish, hands leadership over and stops.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        let http = bind(self.config.http).await?;
+        let admin = bind(self.config.admin).await?;
+        let (stopping, stopped) = watch::channel(false);
+        let public = tokio::spawn(http.run(self.router(), stopped.clone()));
+        let private = tokio::spawn(admin.run(self.admin_router(), stopped));
+        tracing::info!(
+            node = self.config.node_id,
+            http = %self.config.http,
+            peer = %self.config.peer,
+            admin = %self.config.admin,
+            "serving"
+        );
+        let failure = tokio::select! {
+            biased;
+            failure = self.node.failed() => Some(failure.reason),
+            () = stop => None,
+        };
+        self.backend.drain();
+        stopping.publish(true);
+        for task in [public, private] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a listener ended badly");
+            }
+        }
+        self.node.shutdown().await;
+        if let Some(read_model) = &self.read_model {
+            read_model.stop().await;
+        }
+        match failure {
+            Some(reason) => Err(RunError::Failed(reason)),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn bind(addr: std::net::SocketAddr) -> Result<HttpServer, RunError> {
+    HttpServer::bind(addr).await.map_err(|source| RunError::Listen { addr, source })
 }
