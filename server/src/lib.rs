@@ -8,6 +8,8 @@
 #[cfg(feature = "process")]
 pub mod audit_client;
 #[cfg(feature = "process")]
+pub mod audit_dir;
+#[cfg(feature = "process")]
 pub mod cli;
 #[cfg(feature = "process")]
 pub mod demo;

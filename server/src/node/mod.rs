@@ -11,6 +11,6 @@ pub mod machines;
 mod run;
 #[cfg(feature = "process")]
 pub mod serve;
-mod snapshot;
+pub(crate) mod snapshot;
 
 pub use run::{RunError, Server, run, run_with};
