@@ -100,7 +100,11 @@ impl Layout {
     /// Places, blocked ones included.
     pub fn capacity(&self) -> u32 {
         match self {
-            Self::Seated { rows, seats_per_row, .. } => u32::from(*rows) * u32::from(*seats_per_row),
+            Self::Seated {
+                rows,
+                seats_per_row,
+                ..
+            } => u32::from(*rows) * u32::from(*seats_per_row),
             Self::Standing { capacity } => *capacity,
         }
     }

@@ -87,7 +87,11 @@ fn shard_of(uuid: u128) -> ShardId {
 impl OrderId {
     /// An order whose home is `shard`, told apart by 110 bits of the caller's choice.
     pub fn new(shard: ShardId, chosen: u128) -> Self {
-        Self(uuid_v8(shard, (chosen >> 64) as u64 & (u64::MAX >> 16), chosen as u64))
+        Self(uuid_v8(
+            shard,
+            (chosen >> 64) as u64 & (u64::MAX >> 16),
+            chosen as u64,
+        ))
     }
 
     /// The shard that decides this order.
@@ -99,7 +103,11 @@ impl OrderId {
 impl TicketId {
     /// A ticket for a seat of `shard`, told apart by 110 bits of the caller's choice.
     pub fn new(shard: ShardId, chosen: u128) -> Self {
-        Self(uuid_v8(shard, (chosen >> 64) as u64 & (u64::MAX >> 16), chosen as u64))
+        Self(uuid_v8(
+            shard,
+            (chosen >> 64) as u64 & (u64::MAX >> 16),
+            chosen as u64,
+        ))
     }
 
     /// The shard that keeps this ticket.

@@ -38,6 +38,8 @@ impl SeatList {
 
 impl std::fmt::Debug for SeatList {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.as_slice().iter().map(|seat| seat.0)).finish()
+        f.debug_list()
+            .entries(self.as_slice().iter().map(|seat| seat.0))
+            .finish()
     }
 }

@@ -72,7 +72,10 @@ impl<K: Ord + Hash + Copy, V> Table<K, V> {
     }
 
     /// Everything, in the order of the keys. Costs a sort.
-    #[allow(clippy::disallowed_methods, reason = "the one detour: what comes out is sorted")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one detour: what comes out is sorted"
+    )]
     pub fn sorted(&self) -> Vec<(K, &V)> {
         let mut all: Vec<(K, &V)> = self.map.iter().map(|(key, value)| (*key, value)).collect();
         all.sort_unstable_by_key(|(key, _)| *key);

@@ -29,9 +29,9 @@ impl Reply {
     pub fn code(&self) -> String {
         match self {
             Self::Unknown => "unknown".to_owned(),
-            Self::Answered(status, body) => {
-                body["error"].as_str().map_or_else(|| status.to_string(), str::to_owned)
-            }
+            Self::Answered(status, body) => body["error"]
+                .as_str()
+                .map_or_else(|| status.to_string(), str::to_owned),
         }
     }
 }
@@ -48,11 +48,20 @@ impl Client {
     /// A client called `name`, with a development token of this role.
     pub async fn sign_in(world: Arc<World>, name: &str, role: &str) -> Self {
         let chance = Stream::new(world.scenario.seed, name);
-        let mut client = Self { world, chance, token: String::new() };
+        let mut client = Self {
+            world,
+            chance,
+            token: String::new(),
+        };
         let body = serde_json::json!({ "subject": name, "role": role });
         loop {
-            if let Reply::Answered(200, token) = client.call("POST", "/dev/token", None, &body).await {
-                client.token = token["token"].as_str().expect("a token is a string").to_owned();
+            if let Reply::Answered(200, token) =
+                client.call("POST", "/dev/token", None, &body).await
+            {
+                client.token = token["token"]
+                    .as_str()
+                    .expect("a token is a string")
+                    .to_owned();
                 return client;
             }
             client.pause(50, 200).await;
@@ -102,7 +111,11 @@ impl Client {
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }
-        let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let bytes = if body.is_null() {
+            Bytes::new()
+        } else {
+            Bytes::from(body.to_string())
+        };
         let request = request
             .header("content-type", "application/json")
             .body(Full::new(bytes))

@@ -49,7 +49,9 @@ impl Provider {
 
     /// All payments, by reference.
     pub fn book(&self) -> MutexGuard<'_, BTreeMap<String, Payment>> {
-        self.book.lock().expect("the book is written without panicking")
+        self.book
+            .lock()
+            .expect("the book is written without panicking")
     }
 
     fn authorize(&self, call: &PaymentCall) -> GatewayAnswer {
@@ -72,7 +74,9 @@ impl Provider {
             "an idempotency key was used for something else"
         );
         match payment.state {
-            ProviderState::Declined => GatewayAnswer::Refused { reason: "declined".to_owned() },
+            ProviderState::Declined => GatewayAnswer::Refused {
+                reason: "declined".to_owned(),
+            },
             _ => GatewayAnswer::Done { reference },
         }
     }
@@ -86,7 +90,9 @@ impl Provider {
             false => call.reference.clone(),
         };
         let Some(payment) = book.get_mut(&reference) else {
-            return GatewayAnswer::Refused { reason: "no such payment".to_owned() };
+            return GatewayAnswer::Refused {
+                reason: "no such payment".to_owned(),
+            };
         };
         let next = match (step, payment.state) {
             (Settle::Capture, Authorized) => {
@@ -101,7 +107,11 @@ impl Provider {
             (Settle::Capture, Captured)
             | (Settle::Cancel, Cancelled | Declined)
             | (Settle::Refund, Refunded) => payment.state,
-            (_, state) => return GatewayAnswer::Refused { reason: format!("{state:?}") },
+            (_, state) => {
+                return GatewayAnswer::Refused {
+                    reason: format!("{state:?}"),
+                };
+            }
         };
         payment.state = next;
         GatewayAnswer::Done { reference }

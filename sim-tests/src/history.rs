@@ -73,7 +73,10 @@ impl History {
     pub fn trace(&self) -> (String, u64) {
         let inner = self.lock();
         let hash = inner.trace.clone().finalize();
-        (hash.iter().map(|byte| format!("{byte:02x}")).collect(), inner.events)
+        (
+            hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            inner.events,
+        )
     }
 
     /// The last `count` lines.

@@ -15,9 +15,11 @@ pub async fn run(world: Arc<World>, history: Arc<History>) {
         pause(&chance, 1_500, 8_000).await;
         let kind = match world.scenario.disaster {
             Disaster::None => return,
-            Disaster::Everything => {
-                [Disaster::LeaderKills, Disaster::PowerCuts, Disaster::Partitions][chance.below(3) as usize]
-            }
+            Disaster::Everything => [
+                Disaster::LeaderKills,
+                Disaster::PowerCuts,
+                Disaster::Partitions,
+            ][chance.below(3) as usize],
             kind => kind,
         };
         match kind {
@@ -35,12 +37,17 @@ async fn pause(chance: &Stream, low_ms: u64, high_ms: u64) {
 
 async fn kill_leader(world: &World, history: &History, chance: &Stream) {
     let group = chance.below(u64::from(world.scenario.shards) + 1) as u32;
-    let Some(node) = world.leader(group) else { return };
+    let Some(node) = world.leader(group) else {
+        return;
+    };
     if world.is_down(node) {
         return;
     }
     let power = chance.percent(50);
-    history.note(&format!("nemesis: node {} dies (leader of {group}, power {power})", node + 1));
+    history.note(&format!(
+        "nemesis: node {} dies (leader of {group}, power {power})",
+        node + 1
+    ));
     world.kill(node, power);
     pause(chance, 100, 5_000).await;
     history.note(&format!("nemesis: node {} starts", node + 1));

@@ -74,7 +74,10 @@ struct Pace {
 
 impl Pace {
     async fn sync(&self) {
-        tokio::time::sleep(Duration::from_millis(self.chance.between(1, self.sync_ms_max))).await;
+        tokio::time::sleep(Duration::from_millis(
+            self.chance.between(1, self.sync_ms_max),
+        ))
+        .await;
     }
 }
 
@@ -87,7 +90,10 @@ impl Disk for SlowDisk {
     fn open<'a>(&'a self, path: &'a str, create: bool) -> BoxFuture<'a, io::Result<Arc<dyn File>>> {
         Box::pin(async move {
             let file = self.disk.open(path, create).await?;
-            Ok(Arc::new(SlowFile { file, pace: self.pace.clone() }) as Arc<dyn File>)
+            Ok(Arc::new(SlowFile {
+                file,
+                pace: self.pace.clone(),
+            }) as Arc<dyn File>)
         })
     }
 
@@ -143,11 +149,19 @@ impl File for SlowFile {
 /// The platform of node `node` in its life number `life`, over a mounted disk.
 pub fn platform(scenario: &Scenario, node: usize, life: u64, disk: Arc<dyn Disk>) -> Platform {
     let stream = |name: &str| Stream::new(scenario.seed, &format!("{name} {node} {life}"));
-    let pace = Pace { chance: stream("disk pace"), sync_ms_max: scenario.sync_ms_max };
+    let pace = Pace {
+        chance: stream("disk pace"),
+        sync_ms_max: scenario.sync_ms_max,
+    };
     Platform {
-        clock: Arc::new(SimClock { skew_ms: scenario.skew_ms[node] }),
+        clock: Arc::new(SimClock {
+            skew_ms: scenario.skew_ms[node],
+        }),
         entropy: Arc::new(SimEntropy(stream("entropy"))),
-        disk: Arc::new(SlowDisk { disk, pace: Arc::new(pace) }),
+        disk: Arc::new(SlowDisk {
+            disk,
+            pace: Arc::new(pace),
+        }),
         spawner: Arc::new(TaskSpawner),
     }
 }

@@ -52,13 +52,24 @@ pub async fn run(scenario: Scenario) -> Verdict {
 
     let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone()));
     let buyers: Vec<_> = (0..world.scenario.buyers)
-        .map(|n| tokio::spawn(workload::buyer(world.clone(), show.clone(), history.clone(), n)))
+        .map(|n| {
+            tokio::spawn(workload::buyer(
+                world.clone(),
+                show.clone(),
+                history.clone(),
+                n,
+            ))
+        })
         .collect();
     let sale = async {
         for buyer in buyers {
-            buyer.await.expect("a buyer panics only on a bug of the simulator");
+            buyer
+                .await
+                .expect("a buyer panics only on a bug of the simulator");
         }
-        disasters.await.expect("the nemesis panics only on a bug of the simulator");
+        disasters
+            .await
+            .expect("the nemesis panics only on a bug of the simulator");
     };
     let mut violations = Vec::new();
     if tokio::time::timeout(SALE_WITHIN, sale).await.is_err() {
@@ -99,7 +110,10 @@ pub async fn run(scenario: Scenario) -> Verdict {
 }
 
 fn stuck(what: &str) -> Violation {
-    Violation { property: "heals", found: what.to_owned() }
+    Violation {
+        property: "heals",
+        found: what.to_owned(),
+    }
 }
 
 /// Checks, and says how many orders are paid.
@@ -120,7 +134,9 @@ async fn initialize(world: &Arc<World>, history: &History) {
     };
     loop {
         let nothing = serde_json::json!({});
-        let reply = operator.call("POST", "/operator/admin/init", None, &nothing).await;
+        let reply = operator
+            .call("POST", "/operator/admin/init", None, &nothing)
+            .await;
         history.note(&format!("init: {}", reply.code()));
         if reply.code() == "200" {
             return;
@@ -161,7 +177,10 @@ fn led(alive: &[Alive]) -> Result<(), String> {
             other.group == status.group && other.term == status.term && other.role == Role::Leader
         });
         let Some(leader) = leader else {
-            return Err(format!("group {} has no leader of term {}", status.group, status.term));
+            return Err(format!(
+                "group {} has no leader of term {}",
+                status.group, status.term
+            ));
         };
         if status.applied != leader.last_log_index {
             return Err(format!("group {} has not applied everything", status.group));
@@ -172,7 +191,10 @@ fn led(alive: &[Alive]) -> Result<(), String> {
 
 fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, String> {
     let alive: Vec<Alive> = (0..NODES).filter_map(|node| world.alive(node)).collect();
-    let first = alive.first().filter(|_| alive.len() == NODES).ok_or("a node is down")?;
+    let first = alive
+        .first()
+        .filter(|_| alive.len() == NODES)
+        .ok_or("a node is down")?;
     let mut evidence = Evidence {
         yes: history.all_yes(),
         digests: BTreeMap::new(),
@@ -190,27 +212,40 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
             })
             .collect();
         if digests.iter().any(|(applied, _)| *applied != digests[0].0) {
-            return Err(format!("replicas of shard {shard} are at different indexes"));
+            return Err(format!(
+                "replicas of shard {shard} are at different indexes"
+            ));
         }
         let names = |event| {
-            first.replicas.catalogue.look(|catalogue, _, _| catalogue.event(event).cloned())
+            first
+                .replicas
+                .catalogue
+                .look(|catalogue, _, _| catalogue.event(event).cloned())
         };
         let (view, broken, waiting) = first.replicas.ledgers[&shard].look(|ledger, applied, _| {
             let waiting = ledger.outboxes().any(|(_, outbox)| !outbox.is_empty())
                 || !ledger.payments_due(1).is_empty();
-            (audit_view::view(ledger, applied, &names), ledger.check_invariants(), waiting)
+            (
+                audit_view::view(ledger, applied, &names),
+                ledger.check_invariants(),
+                waiting,
+            )
         });
         if waiting {
             return Err(format!("shard {shard} still owes messages or payments"));
         }
         let settled = ["paid", "held", "refunded"];
-        if let Some(order) =
-            view.orders.iter().find(|order| !settled.contains(&order.phase.as_str()))
+        if let Some(order) = view
+            .orders
+            .iter()
+            .find(|order| !settled.contains(&order.phase.as_str()))
         {
             return Err(format!("order {} is {}", order.order_id, order.phase));
         }
         if let Err(violation) = broken {
-            evidence.broken.push(format!("shard {shard}: {violation:?}"));
+            evidence
+                .broken
+                .push(format!("shard {shard}: {violation:?}"));
         }
         evidence.digests.insert(shard.0, digests);
         evidence.shards.insert(shard.0, view);

@@ -78,7 +78,11 @@ impl Scenario {
             hold_seconds: draw.between(8, 40),
             snapshot_every: [50, 200, 1_000, 20_000][draw.below(4) as usize],
             sync_ms_max: draw.between(1, 20),
-            skew_ms: if calm { [0; 3] } else { [skew(), skew(), skew()] },
+            skew_ms: if calm {
+                [0; 3]
+            } else {
+                [skew(), skew(), skew()]
+            },
             frame_fault_percent: if calm { 0 } else { draw.below(5) },
             lost_answer_percent: draw.below(20),
             decline_percent: draw.below(20),

@@ -10,9 +10,13 @@ pub struct Stream(Mutex<u64>);
 impl Stream {
     /// The stream called `name` of a run.
     pub fn new(seed: u64, name: &str) -> Self {
-        let mixed = name.bytes().fold(seed ^ 0x5eed_0000_0000_0001, |state, byte| {
-            mix(state.wrapping_add(u64::from(byte)).wrapping_mul(0x100_0000_01b3))
-        });
+        let mixed = name
+            .bytes()
+            .fold(seed ^ 0x5eed_0000_0000_0001, |state, byte| {
+                mix(state
+                    .wrapping_add(u64::from(byte))
+                    .wrapping_mul(0x100_0000_01b3))
+            });
         Self(Mutex::new(mixed))
     }
 

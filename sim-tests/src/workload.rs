@@ -28,7 +28,9 @@ impl Show {
 }
 
 fn rfc3339(ms: u64) -> String {
-    jiff::Timestamp::from_millisecond(ms as i64).expect("simulated time is in range").to_string()
+    jiff::Timestamp::from_millisecond(ms as i64)
+        .expect("simulated time is in range")
+        .to_string()
 }
 
 /// Creates the event; insists until it exists.
@@ -44,7 +46,9 @@ pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
         })
         .collect();
     sections.push(json!({"name": "Floor", "capacity": standing, "price": 3_000}));
-    let queue = scenario.queue.then(|| json!({"admit_per_minute": 1_200, "draw": "random"}));
+    let queue = scenario
+        .queue
+        .then(|| json!({"admit_per_minute": 1_200, "draw": "random"}));
     let event = json!({
         "name": "The Show", "venue": "The Bowl", "currency": "EUR",
         "opens_at": rfc3339(world_now_ms() + 4_000),
@@ -52,13 +56,22 @@ pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
         "queue": queue, "sections": sections,
     });
     loop {
-        let reply = organizer.insist(20, "POST", "/api/v1/events", Some("the-show"), &event).await;
+        let reply = organizer
+            .insist(20, "POST", "/api/v1/events", Some("the-show"), &event)
+            .await;
         history.note(&format!("create event: {}", reply.code()));
         if let Reply::Answered(201, body) = &reply {
             let event_id = body["event_id"].as_str().expect("an id").to_owned();
-            return Show { event_id, seats_per_row, standing };
+            return Show {
+                event_id,
+                seats_per_row,
+                standing,
+            };
         }
-        assert!(!matches!(reply, Reply::Answered(400..=499, _)), "the event was refused: {reply:?}");
+        assert!(
+            !matches!(reply, Reply::Answered(400..=499, _)),
+            "the event was refused: {reply:?}"
+        );
     }
 }
 
@@ -67,7 +80,9 @@ pub async fn buyer(world: Arc<World>, show: Show, history: Arc<History>, number:
     let name = format!("buyer-{number}");
     let client = Client::sign_in(world.clone(), &name, "buyer").await;
     client.pause(0, 4_000).await;
-    let Some(pass) = wait_in_line(&client, &show, &history, &name).await else { return };
+    let Some(pass) = wait_in_line(&client, &show, &history, &name).await else {
+        return;
+    };
     let rounds = client.chance().between(1, 3);
     for round in 0..rounds {
         client.pause(10, 2_000).await;
@@ -93,17 +108,28 @@ pub async fn buyer(world: Arc<World>, show: Show, history: Arc<History>, number:
 }
 
 /// Joins and waits until admitted; the queue token, empty for a show without a waiting room.
-async fn wait_in_line(client: &Client, show: &Show, history: &History, name: &str) -> Option<String> {
+async fn wait_in_line(
+    client: &Client,
+    show: &Show,
+    history: &History,
+    name: &str,
+) -> Option<String> {
     if !client.world().scenario.queue {
         return Some(String::new());
     }
     let path = format!("/api/v1/queue/join?event_id={}", show.event_id);
-    let reply = client.insist(60, "POST", &path, Some("join"), &Value::Null).await;
+    let reply = client
+        .insist(60, "POST", &path, Some("join"), &Value::Null)
+        .await;
     history.note(&format!("{name} join: {}", reply.code()));
-    let Reply::Answered(200, body) = reply else { return None };
+    let Reply::Answered(200, body) = reply else {
+        return None;
+    };
     let token = body["queue_token"].as_str()?.to_owned();
     for _ in 0..120 {
-        let reply = client.call_as(&token, "GET", "/api/v1/queue/status", None, &Value::Null).await;
+        let reply = client
+            .call_as(&token, "GET", "/api/v1/queue/status", None, &Value::Null)
+            .await;
         if let Reply::Answered(200, body) = reply {
             match body["status"].as_str() {
                 Some("admitted") => return Some(token),
@@ -118,7 +144,6 @@ async fn wait_in_line(client: &Client, show: &Show, history: &History, name: &st
     }
     None
 }
-
 
 async fn reserve(
     client: &Client,
@@ -141,7 +166,9 @@ async fn reserve(
     };
     match chance.below(5) {
         0 => body["best_available"] = json!({"count": chance.between(1, 4)}),
-        1 => body["general_admission"] = json!([{"section": "Floor", "count": chance.between(1, 2)}]),
+        1 => {
+            body["general_admission"] = json!([{"section": "Floor", "count": chance.between(1, 2)}])
+        }
         2 => {
             // Across two sections, and so perhaps across two shards.
             let (first, second) = (seat(0), seat(1));
@@ -159,7 +186,9 @@ async fn reserve(
         }
     }
     let key = format!("{name}-{round}");
-    let reply = client.insist(12, "POST", "/api/v1/seats/reserve", Some(&key), &body).await;
+    let reply = client
+        .insist(12, "POST", "/api/v1/seats/reserve", Some(&key), &body)
+        .await;
     let Reply::Answered(201, answer) = &reply else {
         history.note(&format!("{name} reserve: {}", reply.code()));
         return None;
@@ -173,10 +202,19 @@ async fn reserve(
 fn read_yes(told: Told, answer: &Value) -> Yes {
     let seat = |seat: &Value| match seat["seat_id"].as_str() {
         Some(id) => id.to_owned(),
-        None => format!("{} x {}", seat["section"].as_str().unwrap_or("?"), seat["count"]),
+        None => format!(
+            "{} x {}",
+            seat["section"].as_str().unwrap_or("?"),
+            seat["count"]
+        ),
     };
     let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
-    let mut seats: Vec<String> = answer["seats"].as_array().into_iter().flatten().map(seat).collect();
+    let mut seats: Vec<String> = answer["seats"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(seat)
+        .collect();
     seats.sort_unstable();
     let tickets = answer["ticket_ids"].as_array().into_iter().flatten();
     let until = text("held_until").parse::<jiff::Timestamp>();
@@ -186,7 +224,10 @@ fn read_yes(told: Told, answer: &Value) -> Yes {
         seats,
         amount: answer["price"]["amount"].as_u64().unwrap_or(0),
         held_until_ms: until.map_or(0, |until| until.as_millisecond() as u64),
-        tickets: tickets.filter_map(Value::as_str).map(str::to_owned).collect(),
+        tickets: tickets
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
     }
 }
 
@@ -198,8 +239,15 @@ async fn pay(client: &Client, history: &History, order: &Yes) {
         match &reply {
             Reply::Answered(200, answer) => {
                 let tickets = answer["ticket_ids"].as_array().into_iter().flatten();
-                let tickets = tickets.filter_map(Value::as_str).map(str::to_owned).collect();
-                history.yes(Yes { told: Told::Paid, tickets, ..order.clone() });
+                let tickets = tickets
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect();
+                history.yes(Yes {
+                    told: Told::Paid,
+                    tickets,
+                    ..order.clone()
+                });
                 return;
             }
             Reply::Answered(202, _) | Reply::Unknown => client.pause(300, 1_500).await,
@@ -216,7 +264,10 @@ async fn give_back(client: &Client, history: &History, order: &Yes) {
     let path = format!("/api/v1/orders/{}/hold", order.order);
     let reply = client.insist(10, "DELETE", &path, None, &Value::Null).await;
     if let Reply::Answered(200, _) = reply {
-        history.yes(Yes { told: Told::Cancelled, ..order.clone() });
+        history.yes(Yes {
+            told: Told::Cancelled,
+            ..order.clone()
+        });
     } else {
         history.note(&format!("give back {}: {}", order.order, reply.code()));
     }

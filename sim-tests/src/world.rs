@@ -104,7 +104,10 @@ fn config(scenario: &Scenario, node: usize) -> Config {
         admin: address(node, 8091),
         shards: scenario.shards,
         peers: (0..NODES)
-            .map(|node| Peer { id: node as u64 + 1, addr: address(node, 8090).to_string() })
+            .map(|node| Peer {
+                id: node as u64 + 1,
+                addr: address(node, 8090).to_string(),
+            })
             .collect(),
         secret: None,
         dev: true,
@@ -113,7 +116,10 @@ fn config(scenario: &Scenario, node: usize) -> Config {
             url: "http://provider".to_owned(),
             webhook_secret: "whsec_simulated".to_owned(),
         },
-        raft: RaftTiming { snapshot_every_entries: scenario.snapshot_every, ..RaftTiming::default() },
+        raft: RaftTiming {
+            snapshot_every_entries: scenario.snapshot_every,
+            ..RaftTiming::default()
+        },
     }
 }
 
@@ -129,20 +135,36 @@ impl World {
             .map(|node| start(&scenario, node, provider.clone(), faults.clone()))
             .collect();
         let chance = Stream::new(scenario.seed, "world");
-        Arc::new(Self { scenario, provider, machines, chance, faults })
+        Arc::new(Self {
+            scenario,
+            provider,
+            machines,
+            chance,
+            faults,
+        })
     }
 
     /// A node that runs, if it does.
     pub fn alive(&self, node: usize) -> Option<Alive> {
-        self.machines[node].alive.lock().expect("nobody panics holding it").clone()
+        self.machines[node]
+            .alive
+            .lock()
+            .expect("nobody panics holding it")
+            .clone()
     }
 
     /// The node that leads a group, as far as anybody alive says.
     pub fn leader(&self, group: u32) -> Option<usize> {
-        (0..NODES).filter_map(|node| self.alive(node)).find_map(|alive| {
-            let status = alive.node.status().into_iter().find(|status| status.group == group)?;
-            status.leader.map(|leader| leader as usize - 1)
-        })
+        (0..NODES)
+            .filter_map(|node| self.alive(node))
+            .find_map(|alive| {
+                let status = alive
+                    .node
+                    .status()
+                    .into_iter()
+                    .find(|status| status.group == group)?;
+                status.leader.map(|leader| leader as usize - 1)
+            })
     }
 
     /// The process dies; with `power`, what was not synced is lost or torn as well.
@@ -169,18 +191,29 @@ impl World {
 
     /// Whether a node is down.
     pub fn is_down(&self, node: usize) -> bool {
-        *self.machines[node].down.lock().expect("nobody panics holding it")
+        *self.machines[node]
+            .down
+            .lock()
+            .expect("nobody panics holding it")
     }
 
     /// Cuts a node off from the others, or lets it back in.
     pub fn cut_off(&self, node: usize, cut: bool) {
         let (net, id) = (NetSim::current(), self.machines[node].handle.id());
-        if cut { net.clog_node(id) } else { net.unclog_node(id) }
+        if cut {
+            net.clog_node(id)
+        } else {
+            net.unclog_node(id)
+        }
     }
 
     /// From here on nothing goes wrong any more.
     pub fn heal(&self) {
-        *self.faults.percent.lock().expect("nobody panics holding it") = 0;
+        *self
+            .faults
+            .percent
+            .lock()
+            .expect("nobody panics holding it") = 0;
         for node in 0..NODES {
             self.cut_off(node, false);
             if self.is_down(node) {
@@ -229,7 +262,12 @@ fn start(
             }
         })
         .build();
-    Machine { handle, disk, alive, down: Arc::new(Mutex::new(false)) }
+    Machine {
+        handle,
+        disk,
+        alive,
+        down: Arc::new(Mutex::new(false)),
+    }
 }
 
 /// Operators' routes that the door does not have as well.
@@ -242,11 +280,19 @@ async fn serve(router: Router, mut calls: mpsc::Receiver<Call>) {
         let router = router.clone();
         tokio::spawn(async move {
             let request = request.map(axum::body::Body::new);
-            let response = router.oneshot(request).await.expect("the router is infallible");
+            let response = router
+                .oneshot(request)
+                .await
+                .expect("the router is infallible");
             let status = response.status().as_u16();
-            let Ok(body) = response.into_body().collect().await else { return };
+            let Ok(body) = response.into_body().collect().await else {
+                return;
+            };
             // Whoever asked may have given up.
-            let _ = reply.send(Answer { status, body: body.to_bytes() });
+            let _ = reply.send(Answer {
+                status,
+                body: body.to_bytes(),
+            });
         });
     }
 }

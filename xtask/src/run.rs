@@ -19,8 +19,14 @@ pub fn cargo(words: &[&str]) -> Command {
 /// Runs a command to its end; its words when it fails.
 pub fn check(mut command: Command) -> Result<(), String> {
     println!("+ {}", words(&command));
-    let status = command.status().map_err(|error| format!("{}: {error}", words(&command)))?;
-    if status.success() { Ok(()) } else { Err(format!("{} ended with {status}", words(&command))) }
+    let status = command
+        .status()
+        .map_err(|error| format!("{}: {error}", words(&command)))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{} ended with {status}", words(&command)))
+    }
 }
 
 /// Runs a command to its end and gives what it printed on standard output.
@@ -33,12 +39,18 @@ pub fn output(mut command: Command) -> Result<String, String> {
     if done.status.success() {
         Ok(text)
     } else {
-        Err(format!("{} ended with {}\n{text}", words(&command), done.status))
+        Err(format!(
+            "{} ended with {}\n{text}",
+            words(&command),
+            done.status
+        ))
     }
 }
 
 fn words(command: &Command) -> String {
-    let args = command.get_args().map(|word| word.to_string_lossy().into_owned());
+    let args = command
+        .get_args()
+        .map(|word| word.to_string_lossy().into_owned());
     std::iter::once(command.get_program().to_string_lossy().into_owned())
         .chain(args)
         .collect::<Vec<_>>()

@@ -55,14 +55,25 @@ fn target() -> PathBuf {
 
 /// Builds the simulator.
 pub fn build() -> Result<(), String> {
-    let mut build = cargo(&["build", "--locked", "--package", "sim-tests", "--profile", "sim"]);
-    build.env("RUSTFLAGS", "--cfg madsim").env("CARGO_TARGET_DIR", target());
+    let mut build = cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "sim-tests",
+        "--profile",
+        "sim",
+    ]);
+    build
+        .env("RUSTFLAGS", "--cfg madsim")
+        .env("CARGO_TARGET_DIR", target());
     check(build)
 }
 
 fn simulate(seed: u64) -> Command {
     let mut command = Command::new(target().join("sim/sim"));
-    command.args(["run", "--seed", &seed.to_string()]).current_dir(root());
+    command
+        .args(["run", "--seed", &seed.to_string()])
+        .current_dir(root());
     command
 }
 
@@ -82,7 +93,10 @@ pub fn sweep(from: u64, seeds: u64) -> Result<(), String> {
                     }
                     if let Err(report) = output(simulate(seed)) {
                         println!("seed {seed} FAILED\n{report}");
-                        failed.lock().expect("no worker panics holding it").push(seed);
+                        failed
+                            .lock()
+                            .expect("no worker panics holding it")
+                            .push(seed);
                     }
                 }
             });
@@ -108,11 +122,14 @@ pub fn meta(seeds: u64) -> Result<(), String> {
         let hash = || -> Result<String, String> {
             let text = output(simulate(seed))?;
             let line = text.lines().find(|line| line.starts_with("trace "));
-            line.map(str::to_owned).ok_or(format!("seed {seed} printed no trace hash"))
+            line.map(str::to_owned)
+                .ok_or(format!("seed {seed} printed no trace hash"))
         };
         let (first, second) = (hash()?, hash()?);
         if first != second {
-            return Err(format!("seed {seed} is not one run: {first}, then {second}"));
+            return Err(format!(
+                "seed {seed} is not one run: {first}, then {second}"
+            ));
         }
         println!("seed {seed}: two processes, one run ({first})");
     }

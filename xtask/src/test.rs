@@ -14,10 +14,23 @@ pub struct Args {
 /// Runs everything; stops at the first failure.
 pub fn run(args: &Args) -> Result<(), String> {
     check(cargo(&["fmt", "--all", "--check"]))?;
-    check(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    check(cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
     sim::build()?;
     sim::meta(2)?;
     sim::sweep(1, args.seeds)?;
     // Last, so that the runner's own summary closes the output.
-    check(cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]))
+    check(cargo(&[
+        "test",
+        "--workspace",
+        "--locked",
+        "--no-fail-fast",
+    ]))
 }

@@ -20,10 +20,16 @@ pub struct AdminClient {
 impl AdminClient {
     /// A client for `host:port`.
     pub fn new(address: &str) -> Result<Self, CliError> {
-        let resolved: Option<SocketAddr> =
-            address.to_socket_addrs().ok().and_then(|mut found| found.next());
-        let resolved = resolved.ok_or_else(|| CliError::Invalid(format!("{address}: not host:port")))?;
-        Ok(Self { name: address.to_owned(), pool: Pool::new(resolved, 1) })
+        let resolved: Option<SocketAddr> = address
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut found| found.next());
+        let resolved =
+            resolved.ok_or_else(|| CliError::Invalid(format!("{address}: not host:port")))?;
+        Ok(Self {
+            name: address.to_owned(),
+            pool: Pool::new(resolved, 1),
+        })
     }
 
     /// POSTs JSON; the answer's body.
@@ -41,15 +47,21 @@ impl AdminClient {
     }
 
     async fn call(&self, request: &Request<'_>) -> Result<String, CliError> {
-        let answer = self.pool.call(request, DEADLINE).await.map_err(|error| {
-            CliError::Unreachable { node: self.name.clone(), reason: error.to_string() }
-        })?;
+        let answer =
+            self.pool
+                .call(request, DEADLINE)
+                .await
+                .map_err(|error| CliError::Unreachable {
+                    node: self.name.clone(),
+                    reason: error.to_string(),
+                })?;
         let body = String::from_utf8_lossy(&answer.body).into_owned();
         match answer.status {
             200..=299 => Ok(body),
-            status => {
-                Err(CliError::Unexpected { node: self.name.clone(), answer: format!("{status} {body}") })
-            }
+            status => Err(CliError::Unexpected {
+                node: self.name.clone(),
+                answer: format!("{status} {body}"),
+            }),
         }
     }
 }

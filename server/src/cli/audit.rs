@@ -45,7 +45,9 @@ pub enum Error {
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let address = text.strip_prefix("http://").unwrap_or(text);
     let address = address.strip_suffix('/').unwrap_or(address);
-    address.parse().map_err(|_| format!("{text:?} is not of the form http://IP:PORT"))
+    address
+        .parse()
+        .map_err(|_| format!("{text:?} is not of the form http://IP:PORT"))
 }
 
 /// Prints a line a promise; exit code 1 when one is broken.
@@ -69,20 +71,34 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         ));
         held &= findings.all_held();
     }
-    Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if held {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn directory(dir: PathBuf) -> Result<bool, Error> {
     let report = audit_dir::audit(&dir).await;
-    let report = report.map_err(|source| Error::Directory { dir: dir.clone(), source })?;
-    let entries: u64 = report.replayed.iter().map(|group| group.applied - group.snapshot_index).sum();
+    let report = report.map_err(|source| Error::Directory {
+        dir: dir.clone(),
+        source,
+    })?;
+    let entries: u64 = report
+        .replayed
+        .iter()
+        .map(|group| group.applied - group.snapshot_index)
+        .sum();
     super::say(&format!(
         "{}: {} groups, {entries} entries after their snapshots, {} facts checked",
         dir.display(),
         report.replayed.len(),
         report.facts
     ));
-    super::say(&format!("{} places sold, {} orders paid", report.sold, report.paid));
+    super::say(&format!(
+        "{} places sold, {} orders paid",
+        report.sold, report.paid
+    ));
     for (promise, found) in &report.broken {
         super::say(&format!("BROKEN {promise}: {found}"));
     }

@@ -33,18 +33,36 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
     } else {
         nodes.iter().for_each(show);
     }
-    let led = nodes.iter().flat_map(|node| &node.groups).all(|group| group.leader.is_some());
-    Ok(if led { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let led = nodes
+        .iter()
+        .flat_map(|node| &node.groups)
+        .all(|group| group.leader.is_some());
+    Ok(if led {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn show(node: &StatusView) {
-    super::say(&format!("node {} ({}, http {})", node.node_id, node.version, node.http));
+    super::say(&format!(
+        "node {} ({}, http {})",
+        node.node_id, node.version, node.http
+    ));
     super::say("  group  role       term  leader  committed    applied   snapshot");
     for group in &node.groups {
-        let leader = group.leader.map_or_else(|| "-".to_owned(), |leader| leader.to_string());
+        let leader = group
+            .leader
+            .map_or_else(|| "-".to_owned(), |leader| leader.to_string());
         super::say(&format!(
             "  {:>5}  {:<9} {:>5}  {:>6}  {:>9}  {:>9}  {:>9}",
-            group.group, group.role, group.term, leader, group.committed, group.applied, group.snapshot
+            group.group,
+            group.role,
+            group.term,
+            leader,
+            group.committed,
+            group.applied,
+            group.snapshot
         ));
     }
 }

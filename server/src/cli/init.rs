@@ -18,7 +18,9 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode, CliError> {
-    let answer = AdminClient::new(&args.admin)?.post("/admin/init", "{}").await?;
+    let answer = AdminClient::new(&args.admin)?
+        .post("/admin/init", "{}")
+        .await?;
     super::say(&format!("initialized: {answer}"));
     Ok(ExitCode::SUCCESS)
 }

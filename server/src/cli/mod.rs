@@ -29,7 +29,12 @@ pub use error::CliError;
 /// Exit codes: 0 it worked and every promise held; 1 it did not; 2 the command line or a
 /// configuration is wrong; 3 a node could not be reached.
 #[derive(Debug, Parser)]
-#[command(name = "usher", version, verbatim_doc_comment, arg_required_else_help = true)]
+#[command(
+    name = "usher",
+    version,
+    verbatim_doc_comment,
+    arg_required_else_help = true
+)]
 pub enum Cli {
     /// One node with a demo event: the first minute.
     Dev(dev::Args),
@@ -57,7 +62,10 @@ pub enum Cli {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&CliError::Failed(format!("no runtime: {error}"))),
     };
@@ -110,8 +118,11 @@ pub(crate) async fn interrupted() {
 
 /// Logs go to standard error: `RUST_LOG` says how much, `USHER_LOG=json` how.
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     if std::env::var_os("USHER_LOG").is_some_and(|value| value == "json") {
         logs.json().init();
     } else {

@@ -135,6 +135,7 @@ impl Session<'_> {
             }
             let request = Request::get("/api/v1/queue/status").with_headers(&headers);
             let status: QueueStatus = self.expect(200, "status", &request, READ).await?;
+            let known_before = self.position.is_some();
             if let Some(now) = status.queue_position {
                 match self.position {
                     None => self.sale.books().place_learned(now),
@@ -144,10 +145,10 @@ impl Session<'_> {
             }
             match status.status.as_str() {
                 "admitted" => return Some(()),
-                "waiting" => {
-                    let wait = status.poll_after_ms.unwrap_or(500).clamp(50, 2_000);
-                    pause(&mut self.dice, wait, wait + 100).await;
-                }
+                // The place was news: the public page tells when to ask again.
+                "waiting" if !known_before && self.position.is_some() => {}
+                // The page is ahead of the node that was asked, but not for long.
+                "waiting" => pause(&mut self.dice, 50, 250).await,
                 other => {
                     self.sale.books().refused("status", 200, other);
                     pause(&mut self.dice, 300, 900).await;

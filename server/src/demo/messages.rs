@@ -32,9 +32,6 @@ pub struct QueueStatus {
     pub status: String,
     /// The place, once drawn.
     pub queue_position: Option<u64>,
-    /// When to ask again.
-    #[serde(default)]
-    pub poll_after_ms: Option<u64>,
 }
 
 /// `GET /api/v1/events/{id}/queue`.

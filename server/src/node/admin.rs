@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::history::History;
+use api::routes_history::{FeedLineView, FeedView};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use api::history::History;
-use api::routes_history::{FeedLineView, FeedView};
 use axum::{Json, Router};
 use cluster::SYSTEM_GROUP;
 use cluster::catalogue::CatalogueCommand;
@@ -110,7 +110,12 @@ fn problem(status: StatusCode, error: &'static str, detail: String) -> Response 
         "error": error,
         "detail": detail,
     });
-    (status, [("content-type", "application/problem+json")], body.to_string()).into_response()
+    (
+        status,
+        [("content-type", "application/problem+json")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 async fn status(State(admin): State<Arc<Admin>>) -> Json<StatusView> {
@@ -146,14 +151,26 @@ async fn init(State(admin): State<Arc<Admin>>) -> Response {
     }
     // The number of shards becomes part of the replicated state; repeating `init` is harmless,
     // another number of shards is refused.
-    let command = cluster::codec::encode_command(&CatalogueCommand::FixShards { shards: admin.shards });
-    let committed = admin.node.client().propose(SYSTEM_GROUP, command, INIT_WITHIN).await;
-    let outcome = committed.map_err(|error| error.to_string()).and_then(|committed| {
-        cluster::codec::decode_outcome(&committed.outcome).map_err(|error| error.to_string())
+    let command = cluster::codec::encode_command(&CatalogueCommand::FixShards {
+        shards: admin.shards,
     });
+    let committed = admin
+        .node
+        .client()
+        .propose(SYSTEM_GROUP, command, INIT_WITHIN)
+        .await;
+    let outcome = committed
+        .map_err(|error| error.to_string())
+        .and_then(|committed| {
+            cluster::codec::decode_outcome(&committed.outcome).map_err(|error| error.to_string())
+        });
     match outcome {
         Ok(Ok(_)) => Json(serde_json::json!({ "shards": admin.shards })).into_response(),
-        Ok(Err(rejection)) => problem(StatusCode::CONFLICT, "NOT_INITIALIZED", rejection.to_string()),
+        Ok(Err(rejection)) => problem(
+            StatusCode::CONFLICT,
+            "NOT_INITIALIZED",
+            rejection.to_string(),
+        ),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "NO_LEADER", error),
     }
 }
@@ -162,7 +179,11 @@ async fn digests(State(admin): State<Arc<Admin>>) -> Json<Vec<DigestView>> {
     let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let ledgers = admin.replicas.ledgers.iter().map(|(shard, replica)| {
         let (applied, digest) = replica.look(|ledger, applied, _| (applied, ledger.digest()));
-        DigestView { group: shard.0.into(), applied, digest: hex(digest) }
+        DigestView {
+            group: shard.0.into(),
+            applied,
+            digest: hex(digest),
+        }
     });
     Json(ledgers.collect())
 }
@@ -176,7 +197,8 @@ struct MoveLeader {
 
 async fn move_leader(State(admin): State<Arc<Admin>>, Json(request): Json<MoveLeader>) -> Response {
     match admin.node.move_leader(request.group, request.to).await {
-        Ok(()) => Json(serde_json::json!({ "group": request.group, "leader": request.to })).into_response(),
+        Ok(()) => Json(serde_json::json!({ "group": request.group, "leader": request.to }))
+            .into_response(),
         Err(error) => problem(StatusCode::CONFLICT, "LEADER_NOT_MOVED", error.to_string()),
     }
 }
@@ -190,8 +212,14 @@ async fn audit(
         let detail = "group: name one of this node's shards".to_owned();
         return problem(StatusCode::NOT_FOUND, "GROUP_UNKNOWN", detail);
     };
-    let names = |event| admin.replicas.catalogue.look(|catalogue, _, _| catalogue.event(event).cloned());
-    let view: AuditView = replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names));
+    let names = |event| {
+        admin
+            .replicas
+            .catalogue
+            .look(|catalogue, _, _| catalogue.event(event).cloned())
+    };
+    let view: AuditView =
+        replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names));
     Json(view).into_response()
 }
 
@@ -237,8 +265,10 @@ async fn feed(State(admin): State<Arc<Admin>>, Query(query): Query<FeedQuery>) -
     let next = page.end.min(query.from.max(page.first));
     let facts = page.lines.iter().map(|line| {
         let event = line.change.event();
-        let record =
-            admin.replicas.catalogue.look(|catalogue, _, _| catalogue.event(event).cloned());
+        let record = admin
+            .replicas
+            .catalogue
+            .look(|catalogue, _, _| catalogue.event(event).cloned());
         FeedLineView::of(shard, line, record.as_deref())
     });
     Json(FeedView {

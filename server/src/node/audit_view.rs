@@ -85,7 +85,10 @@ pub fn view(
         event_id: Uuid::from_u128(order.event.0),
         phase: format!("{:?}", order.phase()).to_lowercase(),
         amount: order.amount(),
-        tickets: order.tickets().map(|ticket| Uuid::from_u128(ticket.0)).collect(),
+        tickets: order
+            .tickets()
+            .map(|ticket| Uuid::from_u128(ticket.0))
+            .collect(),
     });
     let mut sold: BTreeMap<SectionKey, Vec<&Ticket>> = BTreeMap::new();
     for ticket in ledger.tickets().sorted() {
@@ -101,11 +104,24 @@ pub fn view(
             sections.push(section_view(section, &tickets, record.as_deref()));
         }
     }
-    let digest = ledger.digest().iter().map(|byte| format!("{byte:02x}")).collect();
-    AuditView { applied, digest, orders: orders.collect(), sections }
+    let digest = ledger
+        .digest()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    AuditView {
+        applied,
+        digest,
+        orders: orders.collect(),
+        sections,
+    }
 }
 
-fn section_view(section: &Section, tickets: &[&Ticket], record: Option<&EventRecord>) -> SectionView {
+fn section_view(
+    section: &Section,
+    tickets: &[&Ticket],
+    record: Option<&EventRecord>,
+) -> SectionView {
     let (key, counts) = (section.key(), section.counts());
     let name = record.map_or_else(
         || format!("#{}", key.section.0),
@@ -113,7 +129,9 @@ fn section_view(section: &Section, tickets: &[&Ticket], record: Option<&EventRec
     );
     let sold = tickets.iter().map(|ticket| SoldView {
         seat: match (ticket.seat, section.shape()) {
-            (Some(seat), Shape::Seated { seats_per_row, .. }) => seat_id(&name, seats_per_row, seat),
+            (Some(seat), Shape::Seated { seats_per_row, .. }) => {
+                seat_id(&name, seats_per_row, seat)
+            }
             _ => name.clone(),
         },
         order_id: Uuid::from_u128(ticket.order.0),

@@ -38,7 +38,13 @@ impl NodeBackend {
     /// Binds the door to a node.
     pub fn new(node: Arc<Node>, replicas: Arc<Replicas>, platform: Platform) -> Self {
         let client = node.client();
-        Self { client, node, replicas, platform, draining: AtomicBool::new(false) }
+        Self {
+            client,
+            node,
+            replicas,
+            platform,
+            draining: AtomicBool::new(false),
+        }
     }
 
     /// From now on `ready` says no, so that load balancers look elsewhere.
@@ -64,7 +70,11 @@ impl NodeBackend {
             tracing::error!(%shard, %error, "an outcome could not be decoded");
             BackendError::OutcomeUnknown
         })?;
-        Ok(Committed { index: committed.index, at: Timestamp(committed.at_ms), outcome })
+        Ok(Committed {
+            index: committed.index,
+            at: Timestamp(committed.at_ms),
+            outcome,
+        })
     }
 }
 
@@ -92,19 +102,27 @@ impl Backend for NodeBackend {
     }
 
     fn router(&self) -> Option<Router> {
-        self.replicas.catalogue.look(|catalogue, _, _| catalogue.router())
+        self.replicas
+            .catalogue
+            .look(|catalogue, _, _| catalogue.router())
     }
 
     fn event(&self, event: EventId) -> Option<Arc<EventRecord>> {
-        self.replicas.catalogue.look(|catalogue, _, _| catalogue.event(event).cloned())
+        self.replicas
+            .catalogue
+            .look(|catalogue, _, _| catalogue.event(event).cloned())
     }
 
     fn events(&self) -> Vec<Arc<EventRecord>> {
-        self.replicas.catalogue.look(|catalogue, _, _| catalogue.events().cloned().collect())
+        self.replicas
+            .catalogue
+            .look(|catalogue, _, _| catalogue.events().cloned().collect())
     }
 
     fn installed_everywhere(&self, event: EventId) -> bool {
-        self.replicas.catalogue.look(|catalogue, _, _| catalogue.installed_everywhere(event))
+        self.replicas
+            .catalogue
+            .look(|catalogue, _, _| catalogue.installed_everywhere(event))
     }
 
     fn propose(
@@ -138,10 +156,17 @@ impl Backend for NodeBackend {
                 ReadError::NoLeader | ReadError::Lagging => BackendError::NoLeader { shard },
                 ReadError::Stopped => BackendError::Stopping,
             };
-            let index = self.client.read_index(group, deadline).await.map_err(unreadable)?;
+            let index = self
+                .client
+                .read_index(group, deadline)
+                .await
+                .map_err(unreadable)?;
             let spent = self.platform.clock.monotonic().saturating_sub(started);
             let left = deadline.saturating_sub(spent);
-            self.client.wait_applied(group, index, left).await.map_err(unreadable)?;
+            self.client
+                .wait_applied(group, index, left)
+                .await
+                .map_err(unreadable)?;
             Ok(())
         })
     }
@@ -153,7 +178,10 @@ impl Backend for NodeBackend {
         let group = u32::from(shard.0);
         let age_ms = self.node.contact_age_ms(group);
         // Read before the state, so that the state is at least that new.
-        let index = self.node.applied(group).map_or(0, |applied| applied.borrow().index);
+        let index = self
+            .node
+            .applied(group)
+            .map_or(0, |applied| applied.borrow().index);
         replica.look(|ledger, _, _| look(ledger, Freshness { index, age_ms }));
         true
     }

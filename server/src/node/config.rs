@@ -137,10 +137,14 @@ pub enum ConfigError {
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.into(), source })?;
-        let config: Self = toml::from_str(&text)
-            .map_err(|error| ConfigError::Parse { path: path.into(), reason: error.to_string() })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.into(),
+            source,
+        })?;
+        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.into(),
+            reason: error.to_string(),
+        })?;
         config.validate()?;
         Ok(config)
     }
@@ -148,7 +152,10 @@ impl Config {
     /// Checks every field and how they fit together.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let wrong = |field, reason: &str| {
-            Err(ConfigError::Field { field, reason: reason.to_owned() })
+            Err(ConfigError::Field {
+                field,
+                reason: reason.to_owned(),
+            })
         };
         if self.cluster_id.is_nil() {
             return wrong("cluster_id", "must not be all zeros");
@@ -172,14 +179,20 @@ impl Config {
             return wrong("payments.url", "must start with http://");
         }
         if self.secret.is_none() && !self.dev {
-            return wrong("secret", "is needed outside dev: 64 hex digits, the same on every node");
+            return wrong(
+                "secret",
+                "is needed outside dev: 64 hex digits, the same on every node",
+            );
         }
         self.root_secret().map(|_| ())
     }
 
     /// Node id to `host:port`.
     pub fn peer_map(&self) -> BTreeMap<u64, String> {
-        self.peers.iter().map(|peer| (peer.id, peer.addr.clone())).collect()
+        self.peers
+            .iter()
+            .map(|peer| (peer.id, peer.addr.clone()))
+            .collect()
     }
 
     /// The 32 bytes that every signing key is derived from.
@@ -223,7 +236,10 @@ mod tests {
     fn a_good_file_is_accepted_and_defaults_are_filled_in() {
         with("node_id = 1", "node_id = 1").expect("good");
         let config: Config = toml::from_str(GOOD).expect("good");
-        assert_eq!((config.shards, config.raft.heartbeat_ms, config.dev), (8, 150, false));
+        assert_eq!(
+            (config.shards, config.raft.heartbeat_ms, config.dev),
+            (8, 150, false)
+        );
     }
 
     #[test]
@@ -250,7 +266,10 @@ mod tests {
 
     #[test]
     fn production_needs_a_secret_of_its_own() {
-        let line = GOOD.lines().find(|line| line.contains("secret =")).expect("in GOOD");
+        let line = GOOD
+            .lines()
+            .find(|line| line.contains("secret ="))
+            .expect("in GOOD");
         assert!(with(line, "").expect_err("no secret").contains("secret"));
         with(line, "dev = true").expect("dev derives one");
     }

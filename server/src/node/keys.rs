@@ -39,7 +39,13 @@ mod tests {
     #[test]
     fn hex_has_exactly_one_reading() {
         assert_eq!(parse_hex(&"0f".repeat(32)), Some([15; 32]));
-        for bad in ["", "0f", &"+f".repeat(32), &"0g".repeat(32), &"0f".repeat(33)] {
+        for bad in [
+            "",
+            "0f",
+            &"+f".repeat(32),
+            &"0g".repeat(32),
+            &"0f".repeat(33),
+        ] {
             assert_eq!(parse_hex(bad), None, "{bad}");
         }
     }

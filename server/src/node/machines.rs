@@ -26,8 +26,14 @@ struct State<T> {
 impl<T> Shared<T> {
     /// Nothing applied yet.
     pub fn new(machine: T) -> Arc<Self> {
-        let state = State { machine, applied: 0, at_ms: 0 };
-        Arc::new(Self { state: RwLock::new(state) })
+        let state = State {
+            machine,
+            applied: 0,
+            at_ms: 0,
+        };
+        Arc::new(Self {
+            state: RwLock::new(state),
+        })
     }
 
     /// Shows the state, the last applied index and its stamp. Keep it short: the replica waits.
@@ -59,7 +65,14 @@ impl LedgerMachine {
     /// An empty ledger for `shard`, and the handle its readers use.
     pub fn new(shard: ShardId) -> (Self, Arc<Shared<Ledger>>) {
         let shared = Shared::new(Ledger::new(shard));
-        (Self { shard, shared: shared.clone(), facts: None }, shared)
+        (
+            Self {
+                shard,
+                shared: shared.clone(),
+                facts: None,
+            },
+            shared,
+        )
     }
 
     /// From now on facts are left in `inbox`.
@@ -72,9 +85,15 @@ impl LedgerMachine {
 
 impl Machine for LedgerMachine {
     fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
-        let stamp = ledger::Stamp { at: Timestamp(entry.stamp.at_ms), draw: entry.stamp.draw };
-        let commands: Vec<_> =
-            entry.commands.iter().map(|bytes| proto::decode_command(bytes)).collect();
+        let stamp = ledger::Stamp {
+            at: Timestamp(entry.stamp.at_ms),
+            draw: entry.stamp.draw,
+        };
+        let commands: Vec<_> = entry
+            .commands
+            .iter()
+            .map(|bytes| proto::decode_command(bytes))
+            .collect();
         let mut state = self.shared.write();
         let mut apply = |command: &Result<Command, _>| match command {
             Ok(command) => state.machine.apply(stamp, command),
@@ -92,7 +111,8 @@ impl Machine for LedgerMachine {
     }
 
     fn next_due_ms(&self) -> Option<u64> {
-        self.shared.look(|ledger, _, _| ledger.next_due().map(|due| due.0))
+        self.shared
+            .look(|ledger, _, _| ledger.next_due().map(|due| due.0))
     }
 
     fn tick(&self) -> Bytes {
@@ -116,10 +136,19 @@ impl Machine for LedgerMachine {
 
     fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {
         let (applied, at_ms) = super::snapshot::read_header(&parts)?;
-        let mut machine = proto::snapshot::restore(self.shard, &parts[1..])
-            .map_err(|(part, reason)| RestoreError { part: part + 1, reason: reason.to_string() })?;
+        let mut machine =
+            proto::snapshot::restore(self.shard, &parts[1..]).map_err(|(part, reason)| {
+                RestoreError {
+                    part: part + 1,
+                    reason: reason.to_string(),
+                }
+            })?;
         machine.keep_changes(self.facts.is_some());
-        *self.shared.write() = State { machine, applied, at_ms };
+        *self.shared.write() = State {
+            machine,
+            applied,
+            at_ms,
+        };
         Ok(())
     }
 }
@@ -133,7 +162,12 @@ impl CatalogueMachine {
     /// An empty catalogue, and the handle its readers use.
     pub fn new() -> (Self, Arc<Shared<Catalogue>>) {
         let shared = Shared::new(Catalogue::default());
-        (Self { shared: shared.clone() }, shared)
+        (
+            Self {
+                shared: shared.clone(),
+            },
+            shared,
+        )
     }
 }
 
@@ -167,7 +201,9 @@ impl Machine for CatalogueMachine {
 
     fn digest(&self) -> [u8; 32] {
         use sha2::{Digest, Sha256};
-        let parts = self.shared.look(|catalogue, _, _| cluster::codec::save(catalogue));
+        let parts = self
+            .shared
+            .look(|catalogue, _, _| cluster::codec::save(catalogue));
         let mut hash = Sha256::new();
         for part in parts {
             hash.update((part.len() as u64).to_be_bytes());
@@ -185,9 +221,16 @@ impl Machine for CatalogueMachine {
 
     fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {
         let (applied, at_ms) = super::snapshot::read_header(&parts)?;
-        let machine = cluster::codec::restore(&parts[1..])
-            .map_err(|(part, reason)| RestoreError { part: part + 1, reason: reason.to_string() })?;
-        *self.shared.write() = State { machine, applied, at_ms };
+        let machine =
+            cluster::codec::restore(&parts[1..]).map_err(|(part, reason)| RestoreError {
+                part: part + 1,
+                reason: reason.to_string(),
+            })?;
+        *self.shared.write() = State {
+            machine,
+            applied,
+            at_ms,
+        };
         Ok(())
     }
 }

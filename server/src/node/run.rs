@@ -103,10 +103,20 @@ async fn start(
     }
     // Before the log is replayed, so that its facts do not pile up.
     let read_model = facts.map(|facts| {
-        let owner = Owner { cluster: cluster_id, node: config.node_id };
+        let owner = Owner {
+            cluster: cluster_id,
+            node: config.node_id,
+        };
         let root = config.data_dir.join("read-model");
         let pace = Pace::default();
-        Arc::new(ReadModel::start(root, owner, facts, ledgers.clone(), &platform, pace))
+        Arc::new(ReadModel::start(
+            root,
+            owner,
+            facts,
+            ledgers.clone(),
+            &platform,
+            pace,
+        ))
     });
     let replicas = Arc::new(Replicas { catalogue, ledgers });
 
@@ -118,8 +128,13 @@ async fn start(
         Arc::new(payments),
     ];
     let groups = machines.keys().copied().collect();
-    let mut node_config =
-        NodeConfig::new(cluster_id, config.node_id, config.peer, config.peer_map(), groups);
+    let mut node_config = NodeConfig::new(
+        cluster_id,
+        config.node_id,
+        config.peer,
+        config.peer_map(),
+        groups,
+    );
     node_config.heartbeat_ms = config.raft.heartbeat_ms;
     node_config.election_min_ms = config.raft.election_min_ms;
     node_config.election_max_ms = config.raft.election_max_ms;
@@ -130,8 +145,7 @@ async fn start(
 
     let backend = Arc::new(NodeBackend::new(node.clone(), replicas.clone(), platform));
     let shared_backend: Arc<dyn Backend> = backend.clone();
-    let mut api_config =
-        ApiConfig::from_secret(&config.cluster_id.to_string(), &root, config.dev);
+    let mut api_config = ApiConfig::from_secret(&config.cluster_id.to_string(), &root, config.dev);
     api_config.webhook_secrets = vec![config.payments.webhook_secret.as_bytes().to_vec()];
     let state =
         AppState::new(shared_backend, api_config, gateway_name).map_err(RunError::Failed)?;
@@ -142,7 +156,14 @@ async fn start(
         let unset = state.history.set(history).is_ok();
         debug_assert!(unset, "the history is put there here only");
     }
-    Ok(Server { config, node, backend, replicas, state, read_model })
+    Ok(Server {
+        config,
+        node,
+        backend,
+        replicas,
+        state,
+        read_model,
+    })
 }
 
 impl Server {

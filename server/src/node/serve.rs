@@ -33,7 +33,9 @@ pub struct HttpServer {
 impl HttpServer {
     /// Binds an address.
     pub async fn bind(addr: SocketAddr) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(addr).await? })
+        Ok(Self {
+            listener: TcpListener::bind(addr).await?,
+        })
     }
 
     /// The address, with the port the system chose for port 0.
@@ -144,5 +146,7 @@ impl Server {
 }
 
 async fn bind(addr: std::net::SocketAddr) -> Result<HttpServer, RunError> {
-    HttpServer::bind(addr).await.map_err(|source| RunError::Listen { addr, source })
+    HttpServer::bind(addr)
+        .await
+        .map_err(|source| RunError::Listen { addr, source })
 }

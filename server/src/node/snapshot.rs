@@ -19,5 +19,8 @@ pub fn read_header(parts: &[Bytes]) -> Result<(u64, u64), RestoreError> {
         .first()
         .filter(|part| part.len() == 16)
         .and_then(|part| Some((word(&part[..8])?, word(&part[8..])?)))
-        .ok_or(RestoreError { part: 0, reason: "no header of 16 bytes".to_owned() })
+        .ok_or(RestoreError {
+            part: 0,
+            reason: "no header of 16 bytes".to_owned(),
+        })
 }

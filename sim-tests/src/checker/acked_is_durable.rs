@@ -13,8 +13,10 @@ use crate::platform::world_now_ms;
 const MARGIN_MS: u64 = 2_000;
 
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
-    let orders: BTreeMap<String, _> =
-        evidence.orders().map(|order| (order.order_id.to_string(), order)).collect();
+    let orders: BTreeMap<String, _> = evidence
+        .orders()
+        .map(|order| (order.order_id.to_string(), order))
+        .collect();
     let touched: BTreeSet<&str> = evidence
         .yes
         .iter()
@@ -27,24 +29,34 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         match yes.told {
             Told::Paid => {
                 let kept = order.is_some_and(|order| {
-                    let known: BTreeSet<_> = order.tickets.iter().map(ToString::to_string).collect();
+                    let known: BTreeSet<_> =
+                        order.tickets.iter().map(ToString::to_string).collect();
                     order.phase == "paid"
                         && order.amount == yes.amount
                         && yes.tickets.iter().all(|ticket| known.contains(ticket))
                 });
                 if !kept {
-                    wrong.push(format!("{} was told paid; the cluster has {order:?}", yes.order));
+                    wrong.push(format!(
+                        "{} was told paid; the cluster has {order:?}",
+                        yes.order
+                    ));
                 }
             }
             Told::Held => {
                 let over = yes.held_until_ms < world_now_ms() + MARGIN_MS;
                 if order.is_none() && !over && !touched.contains(yes.order.as_str()) {
-                    wrong.push(format!("{} was told held and is gone before its time", yes.order));
+                    wrong.push(format!(
+                        "{} was told held and is gone before its time",
+                        yes.order
+                    ));
                 }
             }
             Told::Cancelled => {
                 if order.is_some() {
-                    wrong.push(format!("{} was told given back and is {order:?}", yes.order));
+                    wrong.push(format!(
+                        "{} was told given back and is {order:?}",
+                        yes.order
+                    ));
                 }
             }
         }

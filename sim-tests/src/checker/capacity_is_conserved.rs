@@ -7,7 +7,8 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut sum = 0;
     let mut wrong = Vec::new();
     for section in sections {
-        let all = section.available + section.held + section.pinned + section.sold + section.blocked;
+        let all =
+            section.available + section.held + section.pinned + section.sold + section.blocked;
         sum += u64::from(all);
         if section.sold as usize != section.sold_seats.len() {
             wrong.push(format!(
@@ -18,7 +19,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
             ));
         }
         if section.pinned > 0 {
-            wrong.push(format!("section {}: {} places are pinned for ever", section.section, section.pinned));
+            wrong.push(format!(
+                "section {}: {} places are pinned for ever",
+                section.section, section.pinned
+            ));
         }
     }
     if sum != evidence.capacity {

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use server::node::audit_view::{AuditView, OrderView, SoldView};
 
-use crate::history::Yes;
 use crate::gateway::Payment;
+use crate::history::Yes;
 
 /// All that the checkers look at.
 pub struct Evidence {
@@ -37,7 +37,10 @@ impl Evidence {
     }
 
     fn sold(&self) -> impl Iterator<Item = &SoldView> {
-        self.shards.values().flat_map(|shard| &shard.sections).flat_map(|section| &section.sold_seats)
+        self.shards
+            .values()
+            .flat_map(|shard| &shard.sections)
+            .flat_map(|section| &section.sold_seats)
     }
 }
 
@@ -66,7 +69,9 @@ const CHECKS: [(&str, Check); 7] = [
 /// Everything that is wrong.
 pub fn check(evidence: &Evidence) -> Vec<Violation> {
     let run = |&(property, check): &(&'static str, Check)| {
-        check(evidence).into_iter().map(move |found| Violation { property, found })
+        check(evidence)
+            .into_iter()
+            .map(move |found| Violation { property, found })
     };
     CHECKS.iter().flat_map(run).collect()
 }

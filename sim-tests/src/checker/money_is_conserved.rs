@@ -26,14 +26,19 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 }
             }
             ProviderState::Authorized => {
-                wrong.push(format!("{payment:?}: money is still reserved and nobody cares"));
+                wrong.push(format!(
+                    "{payment:?}: money is still reserved and nobody cares"
+                ));
             }
             ProviderState::Cancelled | ProviderState::Refunded | ProviderState::Declined => {}
         }
     }
     for (order, amount) in &paid {
         if charged.get(order) != Some(amount) {
-            wrong.push(format!("{order} is paid ({amount}); charged: {:?}", charged.get(order)));
+            wrong.push(format!(
+                "{order} is paid ({amount}); charged: {:?}",
+                charged.get(order)
+            ));
         }
     }
     for order in charged.keys().filter(|order| !paid.contains_key(*order)) {

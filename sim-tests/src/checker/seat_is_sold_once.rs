@@ -22,7 +22,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         for seat in yes.seats.iter().filter(|seat| seat.contains('-')) {
             match told.insert(seat, &yes.order) {
                 Some(other) if other != yes.order => {
-                    wrong.push(format!("{seat} was told sold to {other} and to {}", yes.order));
+                    wrong.push(format!(
+                        "{seat} was told sold to {other} and to {}",
+                        yes.order
+                    ));
                 }
                 _ => {}
             }

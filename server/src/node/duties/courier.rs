@@ -41,9 +41,15 @@ impl Duty for Courier {
     fn run(&self, lead: Leadership) -> BoxFuture<'static, ()> {
         let replicas = self.replicas.clone();
         Box::pin(async move {
-            let Ok(from) = u16::try_from(lead.group).map(ShardId) else { return };
-            let Some(replica) = replicas.ledgers.get(&from) else { return };
-            let Some(mut applied) = lead.client.applied(lead.group) else { return };
+            let Ok(from) = u16::try_from(lead.group).map(ShardId) else {
+                return;
+            };
+            let Some(replica) = replicas.ledgers.get(&from) else {
+                return;
+            };
+            let Some(mut applied) = lead.client.applied(lead.group) else {
+                return;
+            };
             let mut busy = BTreeSet::new();
             let mut flights = FuturesUnordered::new();
             loop {
@@ -57,7 +63,11 @@ impl Duty for Courier {
                     let parcel = |(to, outbox): (ShardId, &Outbox)| Parcel {
                         to,
                         first: outbox.first(),
-                        messages: outbox.messages().take(MESSAGES_PER_DELIVERY_MAX).cloned().collect(),
+                        messages: outbox
+                            .messages()
+                            .take(MESSAGES_PER_DELIVERY_MAX)
+                            .cloned()
+                            .collect(),
                     };
                     ledger.outboxes().filter(waiting).map(parcel).collect()
                 });
@@ -79,8 +89,16 @@ impl Duty for Courier {
 
 /// Delivers one parcel and acknowledges what has arrived; says whose parcel it was.
 async fn carry(client: Client, from: ShardId, parcel: Parcel) -> ShardId {
-    let Parcel { to, first, messages } = parcel;
-    let deliver = Command::Deliver { from, first, messages };
+    let Parcel {
+        to,
+        first,
+        messages,
+    } = parcel;
+    let deliver = Command::Deliver {
+        from,
+        first,
+        messages,
+    };
     match propose(&client, to, &deliver).await {
         Some(Ok(Receipt::Delivered { through })) => acknowledge(&client, from, to, through).await,
         // The receiver is ahead of this (stale) view of the outbox: what it has is acknowledged.

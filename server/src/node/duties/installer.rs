@@ -34,7 +34,9 @@ impl Duty for Installer {
             if lead.group != SYSTEM_GROUP {
                 return;
             }
-            let Some(mut applied) = lead.client.applied(lead.group) else { return };
+            let Some(mut applied) = lead.client.applied(lead.group) else {
+                return;
+            };
             loop {
                 let index = applied.borrow().index;
                 let owed = catalogue.look(|catalogue, _, _| catalogue.owed(AT_ONCE));
@@ -59,18 +61,34 @@ async fn install(client: &Client, shard: ShardId, record: &EventRecord) -> bool 
     let plan = &record.plan;
     let (event, version) = (plan.event, plan.version);
     // Rules alone, where the shard has the sections already; the whole plan, where it does not.
-    let rules = Command::SetRules { event, version, rules: Box::new(plan.rules.clone()) };
+    let rules = Command::SetRules {
+        event,
+        version,
+        rules: Box::new(plan.rules.clone()),
+    };
     let known = match propose(client, shard, &rules).await {
         Some(Err(Rejection::EventUnknown)) => {
-            propose(client, shard, &Command::InstallEvent(Box::new(plan.clone()))).await
+            propose(
+                client,
+                shard,
+                &Command::InstallEvent(Box::new(plan.clone())),
+            )
+            .await
         }
         other => other,
     };
     match known {
         Some(Ok(Receipt::EventInstalled) | Err(Rejection::VersionOld)) => {
-            let note = CatalogueCommand::RecordInstalled { event, shard, version };
+            let note = CatalogueCommand::RecordInstalled {
+                event,
+                shard,
+                version,
+            };
             let bytes = cluster::codec::encode_command(&note);
-            client.propose(SYSTEM_GROUP, bytes, PROPOSAL_DEADLINE).await.is_ok()
+            client
+                .propose(SYSTEM_GROUP, bytes, PROPOSAL_DEADLINE)
+                .await
+                .is_ok()
         }
         Some(outcome) => {
             tracing::error!(%shard, ?outcome, "an event was refused by a shard");

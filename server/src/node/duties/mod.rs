@@ -24,6 +24,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Proposes a command; `None` when its outcome is not known.
 async fn propose(client: &Client, shard: ShardId, command: &Command) -> Option<ledger::Outcome> {
     let bytes = proto::encode_command(command);
-    let committed = client.propose(u32::from(shard.0), bytes, PROPOSAL_DEADLINE).await.ok()?;
+    let committed = client
+        .propose(u32::from(shard.0), bytes, PROPOSAL_DEADLINE)
+        .await
+        .ok()?;
     proto::decode_outcome(&committed.outcome).ok()
 }

@@ -22,7 +22,13 @@ impl Payments {
     /// The duty, and the place to put the door once there is one.
     pub fn new(gateway: Arc<dyn PaymentGateway>) -> (Self, Arc<OnceLock<AppState>>) {
         let door = Arc::new(OnceLock::new());
-        (Self { gateway, door: door.clone() }, door)
+        (
+            Self {
+                gateway,
+                door: door.clone(),
+            },
+            door,
+        )
     }
 }
 
