@@ -188,12 +188,14 @@ mod tests {
         );
 
         assert_eq!(log.purge(id(1, 6)), [5, 6]);
-        assert_eq!(log.purge(id(1, 5)), [], "a purge point never goes back");
+        assert!(
+            log.purge(id(1, 5)).is_empty(),
+            "a purge point never goes back"
+        );
         assert_eq!((log.first(), log.end(), log.get(7)), (7, 10, Some(&7)));
 
-        assert_eq!(
-            log.truncate_after(Some(id(1, 20))),
-            [],
+        assert!(
+            log.truncate_after(Some(id(1, 20))).is_empty(),
             "nothing lies behind it"
         );
         assert_eq!(log.truncate_after(Some(id(1, 7))), [8, 9]);
