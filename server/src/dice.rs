@@ -1,6 +1,11 @@
 //! Chance for the tools beside a cluster: which seats a buyer wants, which answer a provider
 //! loses. Fast, good enough, and nothing that a secret may come from.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tools beside a cluster have no platform, and no run of them is repeated"
+)]
+
 /// A source of chance (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Dice(u64);

@@ -1,7 +1,7 @@
 //! The sandbox provider over HTTP, as a seller meets it: repeats, faults, webhooks, its ledger.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use server::http_client::{Connection, Error, Request};
@@ -9,6 +9,7 @@ use server::sandbox::{Options, Provider};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const SOON: Duration = Duration::from_secs(10);
 

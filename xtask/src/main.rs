@@ -1,5 +1,10 @@
 //! The developers' commands: `cargo xtask test | sim | bench`.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "the commands report to the one who typed them"
+)]
+
 mod bench;
 mod run;
 mod sim;

@@ -79,6 +79,10 @@ fn simulate(seed: u64) -> Command {
 
 /// Runs seeds on all cores; names every seed that failed and how to repeat it.
 pub fn sweep(from: u64, seeds: u64) -> Result<(), String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "times the processes that simulate, from outside of all of them"
+    )]
     let started = Instant::now();
     let next = AtomicU64::new(from);
     let failed = Mutex::new(Vec::new());

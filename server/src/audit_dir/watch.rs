@@ -113,7 +113,8 @@ impl Watch {
                 }
             }
             Change::OrderCommitted { order } => {
-                if !self.paid.insert(order.order) {
+                let first = self.paid.insert(order.order);
+                if !first {
                     self.breaks("P4", format!("order {} was committed twice", order.order));
                 }
             }
@@ -121,11 +122,8 @@ impl Watch {
                 self.paid.remove(&order.order);
             }
             Change::QueueAdmitted { event, cursor } => {
-                if self
-                    .cursors
-                    .insert(*event, *cursor)
-                    .is_some_and(|before| before > *cursor)
-                {
+                let before = self.cursors.insert(*event, *cursor);
+                if before.is_some_and(|before| before > *cursor) {
                     self.breaks("P6", format!("the cursor of {:032x} went back", event.0));
                 }
             }
