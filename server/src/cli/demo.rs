@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::say;
+use super::{interrupted, say};
 use crate::demo::children::Cluster;
 use crate::demo::report::Report;
 use crate::demo::{self, Error, Options};
@@ -74,7 +74,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     let outcome = on_one_thread(move || async move {
         tokio::select! {
             outcome = show(&options, keep) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+            () = interrupted() => Err(Error::Interrupted),
         }
     })
     .await;
@@ -122,8 +122,7 @@ pub(super) async fn keep_running(cluster: &Cluster) {
         ));
     }
     say("running until Ctrl-C");
-    // Without a signal handler there is nothing to wait for: stop at once.
-    let _ = tokio::signal::ctrl_c().await;
+    interrupted().await;
 }
 
 /// The directory asked for, or a temporary one.

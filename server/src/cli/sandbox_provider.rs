@@ -46,7 +46,7 @@ pub async fn run(args: Args) -> Result<ExitCode, sandbox::Error> {
     let _ = writeln!(stdout, "{listening}").and_then(|()| stdout.flush());
     tokio::select! {
         () = provider.serve() => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = super::interrupted() => {}
         () = exit_with_parent::parent_gone(), if args.exit_with_parent => {}
     }
     Ok(ExitCode::SUCCESS)
