@@ -131,6 +131,13 @@ pub struct Cluster {
     /// The payment provider.
     pub provider: ProviderProcess,
     program: PathBuf,
+    /// Threads a node answers with.
+    workers: usize,
+}
+
+/// Nodes of a local cluster share the machine: more threads than cores would only take turns.
+fn workers(nodes: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / nodes.max(1)).max(1))
 }
 
 /// A node's configuration, as `usher start --config` reads it.
@@ -192,8 +199,10 @@ impl Cluster {
         let secret = format!("whsec_{}", secret_hex(16));
         let provider = ProviderProcess::start(&program, plan, &nodes, &secret)?;
         write_configs(plan, &nodes, &provider, &secret)?;
+        let workers = workers(nodes.len());
         let mut cluster = Self {
             nodes,
+            workers,
             provider,
             program,
         };
@@ -213,12 +222,14 @@ impl Cluster {
     /// Starts a node that is down.
     pub fn start_node(&mut self, index: usize) -> Result<(), Error> {
         let program = self.program.clone();
+        let workers = self.workers.to_string();
         let node = &mut self.nodes[index];
         let log = open_log(&node.log)?;
         let mut command = Command::new(program);
         command
             .args(["start", "--exit-with-parent", "--config"])
-            .arg(&node.config);
+            .arg(&node.config)
+            .env("TOKIO_WORKER_THREADS", workers);
         let stderr = log.try_clone().map_err(|source| Error::File {
             path: node.log.clone(),
             source,

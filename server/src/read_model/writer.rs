@@ -36,15 +36,16 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             beat: Duration::from_millis(100),
-            work: Duration::from_millis(20),
+            // A twenty-fifth of a core: it is a convenience, and a rush is when cores are short.
+            work: Duration::from_millis(4),
             flush: Duration::from_secs(2),
-            retry: Duration::from_secs(20),
+            retry: Duration::from_secs(60),
         }
     }
 }
 
 /// Facts in one batch, at most about.
-const BATCH_FACTS: usize = 1_000;
+const BATCH_FACTS: usize = 500;
 
 /// What the writer works with.
 pub struct Writer {
