@@ -45,6 +45,10 @@ pub struct Report {
     pub sold: u64,
     /// Orders paid at the end.
     pub paid: u64,
+    /// Holds whose time ran out on the way.
+    pub expired: u64,
+    /// The longest any of them outlived its deadline, in ms of the log's time.
+    pub late_ms_max: u64,
     /// Whatever breaks a promise: which, and how.
     pub broken: BTreeSet<(&'static str, String)>,
 }
@@ -71,6 +75,8 @@ pub async fn audit(dir: &Path) -> Result<Report, Error> {
     for machine in machines.values_mut() {
         machine.finish();
         report.facts += machine.watch.facts;
+        report.expired += machine.watch.expired;
+        report.late_ms_max = report.late_ms_max.max(machine.watch.late_ms_max);
         report.broken.append(&mut machine.watch.broken);
     }
     let ledgers: Vec<_> = machines.values().map(|machine| &machine.ledger).collect();

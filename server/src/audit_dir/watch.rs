@@ -23,6 +23,10 @@ pub(super) struct Watch {
     /// The stamp before this one: a longer gap was an outage.
     clock: Timestamp,
     pub(super) facts: u64,
+    /// Holds whose time ran out.
+    pub(super) expired: u64,
+    /// The longest any of them outlived its deadline, in ms.
+    pub(super) late_ms_max: u64,
     pub(super) broken: BTreeSet<(&'static str, String)>,
 }
 
@@ -84,6 +88,8 @@ impl Watch {
                 why: CloseReason::Expired,
             } => {
                 let until = self.until.remove(&order.order).unwrap_or(now);
+                self.expired += 1;
+                self.late_ms_max = self.late_ms_max.max(now.since_ms(until));
                 if now < until {
                     self.breaks(
                         "P5",

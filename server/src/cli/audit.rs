@@ -99,6 +99,10 @@ async fn directory(dir: PathBuf) -> Result<bool, Error> {
         "{} places sold, {} orders paid",
         report.sold, report.paid
     ));
+    super::say(&format!(
+        "{} holds ran out, the latest {} ms after its deadline",
+        report.expired, report.late_ms_max
+    ));
     for (promise, found) in &report.broken {
         super::say(&format!("BROKEN {promise}: {found}"));
     }
