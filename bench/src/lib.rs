@@ -1,1 +1,10 @@
 //! The numbers: how they are taken and what they mean.
+//!
+//! The figures, and the machine they were taken on, stand in `README.md` beside this crate. No code
+//! here measures anything, so that nobody measures twice in different ways:
+//!
+//! - what one core decides: `ledger/benches/apply.rs`;
+//! - what a cluster of real processes serves, every seat checked afterwards: [`server::loadgen`],
+//!   from the command line `usher bench`.
+//!
+//! `cargo xtask bench` runs the one, then the other.
