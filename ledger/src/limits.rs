@@ -53,9 +53,9 @@ pub const CLOSED_ORDERS_MAX: usize = 1_000_000;
 pub const CLOSED_ORDER_KEPT_MS: u64 = 3_600_000;
 /// While holds are live a shard's clock is stamped at least this often, so that a longer gap in
 /// it is an outage.
-pub const CLOCK_BEAT_MS: u64 = 1_000;
+pub const CLOCK_BEAT_MS: u64 = 400;
 /// A gap longer than this was an outage, and extends holds by its length.
-pub const OUTAGE_MS: u64 = 2_000;
+pub const OUTAGE_MS: u64 = 800;
 /// At most so much is given back for an outage.
 pub const EXTENSION_MS_MAX: u64 = 600_000;
 /// How long a pass is good for once its place was reached.

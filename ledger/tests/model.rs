@@ -305,7 +305,7 @@ impl Model {
 
     fn new_leader(&mut self, before: u64) {
         let gap = self.now - before;
-        if gap <= 2_000 {
+        if gap <= 800 {
             return;
         }
         for order in self.orders.values_mut() {

@@ -175,17 +175,28 @@ async fn init(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-async fn digests(State(admin): State<Arc<Admin>>) -> Json<Vec<DigestView>> {
+/// A digest is a walk through all of a ledger: not on a thread that answers buyers and peers.
+async fn digests(State(admin): State<Arc<Admin>>) -> Response {
     let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let ledgers = admin.replicas.ledgers.iter().map(|(shard, replica)| {
-        let (applied, digest) = replica.look(|ledger, applied, _| (applied, ledger.digest()));
-        DigestView {
-            group: shard.0.into(),
-            applied,
-            digest: hex(digest),
-        }
-    });
-    Json(ledgers.collect())
+    let walk = move || -> Vec<DigestView> {
+        let ledgers = admin.replicas.ledgers.iter().map(|(shard, replica)| {
+            let (applied, digest) = replica.look(|ledger, applied, _| (applied, ledger.digest()));
+            DigestView {
+                group: shard.0.into(),
+                applied,
+                digest: hex(digest),
+            }
+        });
+        ledgers.collect()
+    };
+    match tokio::task::spawn_blocking(walk).await {
+        Ok(digests) => Json(digests).into_response(),
+        Err(error) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "DIGEST_FAILED",
+            error.to_string(),
+        ),
+    }
 }
 
 #[derive(Deserialize)]
@@ -212,15 +223,23 @@ async fn audit(
         let detail = "group: name one of this node's shards".to_owned();
         return problem(StatusCode::NOT_FOUND, "GROUP_UNKNOWN", detail);
     };
-    let names = |event| {
-        admin
-            .replicas
-            .catalogue
-            .look(|catalogue, _, _| catalogue.event(event).cloned())
+    let (replica, replicas) = (replica.clone(), admin.replicas.clone());
+    let walk = move || -> AuditView {
+        let names = |event| {
+            replicas
+                .catalogue
+                .look(|catalogue, _, _| catalogue.event(event).cloned())
+        };
+        replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names))
     };
-    let view: AuditView =
-        replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names));
-    Json(view).into_response()
+    match tokio::task::spawn_blocking(walk).await {
+        Ok(view) => Json(view).into_response(),
+        Err(error) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "AUDIT_FAILED",
+            error.to_string(),
+        ),
+    }
 }
 
 /// Facts of one answer, at most.
