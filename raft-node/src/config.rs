@@ -52,6 +52,10 @@ pub struct NodeConfig {
     pub batch_bytes_max: usize,
     /// Bytes of one command. Past it, `TooLarge`. Default 1 MiB.
     pub command_bytes_max: usize,
+    /// Commands for which a leader waits a moment, when it expects so many to come at once; 1 never
+    /// waits. Default 24: past it an entry's own cost is small beside that of what it carries, and
+    /// waiting would only leave cores idle.
+    pub gather_commands_max: usize,
     /// Entries a leader has in flight before the next batch is closed. Default 1: whatever comes
     /// while an entry is being replicated goes into the next one, and larger entries cost all
     /// replicas less; more than 1 pays only where the network is slow and cores are idle.
@@ -102,6 +106,7 @@ impl NodeConfig {
             batch_commands_max: 1_024,
             batch_bytes_max: 1 << 20,
             command_bytes_max: 1 << 20,
+            gather_commands_max: 24,
             proposals_in_flight: 1,
             link_frames_max: 8_192,
             append_entries_max: 64,
@@ -111,7 +116,7 @@ impl NodeConfig {
 
     /// Checks every field and how they fit together; names the first that cannot work.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let positive: [(&'static str, u64); 13] = [
+        let positive: [(&'static str, u64); 14] = [
             ("node_id", self.node_id),
             ("heartbeat_ms", self.heartbeat_ms),
             ("election_min_ms", self.election_min_ms),
@@ -122,6 +127,7 @@ impl NodeConfig {
             ("queue_bytes_max", self.queue_bytes_max as u64),
             ("batch_commands_max", self.batch_commands_max as u64),
             ("batch_bytes_max", self.batch_bytes_max as u64),
+            ("gather_commands_max", self.gather_commands_max as u64),
             ("proposals_in_flight", self.proposals_in_flight as u64),
             ("link_frames_max", self.link_frames_max as u64),
             ("append_entries_max", self.append_entries_max),

@@ -26,12 +26,15 @@ pub struct Entry<'a> {
     pub stamp: Stamp,
     /// The batch, in order.
     pub commands: &'a [Bytes],
+    /// Whether anybody waits for the outcomes. Nobody does on a follower.
+    pub awaited: bool,
 }
 
 /// A deterministic state machine in bytes. One value lives in each replica of a group.
 pub trait Machine: Send + 'static {
-    /// Applies an entry; returns one outcome a command, in order. Must not fail: a command that
-    /// cannot be decoded or is refused has an outcome that says so.
+    /// Applies an entry; returns one outcome a command, in order, or nothing when they are not
+    /// awaited. Must not fail: a command that cannot be decoded or is refused has an outcome that
+    /// says so.
     fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes>;
 
     /// When the next thing is due (milliseconds since the epoch), if anything is. The leader

@@ -20,7 +20,7 @@ use crate::machine::Machine;
 use crate::platform::Platform;
 use crate::propose::Proposer;
 use crate::status::{GroupStatus, Role};
-use crate::storage::{Storage, StorageOptions};
+use crate::storage::{LogStore, SnapshotStore, Storage, StorageOptions};
 use crate::tasks::Task;
 use crate::transport::link::Links;
 use crate::transport::network::Factory;
@@ -108,14 +108,17 @@ impl Node {
             let machine = machines
                 .remove(&id)
                 .ok_or(StartError::Machines { group: id })?;
+            let (log, snapshots) = storage.group(id);
             let network = Factory {
                 config: config.clone(),
                 epoch,
                 group: id,
                 links: links.clone(),
+                appended: log.appended(),
             };
+            let stored = (log, snapshots);
             let (group, leader) =
-                open_group(&config, &platform, &storage, id, machine, network).await?;
+                open_group(&config, &platform, stored, id, machine, network).await?;
             groups.insert(id, Arc::new(group));
             published.insert(id, leader);
         }
@@ -329,13 +332,12 @@ async fn check_listen(config: &NodeConfig) -> Result<(), StartError> {
 async fn open_group(
     config: &Arc<NodeConfig>,
     platform: &Platform,
-    storage: &Storage,
+    (log, snapshots): (LogStore, SnapshotStore),
     id: u32,
     machine: Box<dyn Machine>,
     network: Factory,
 ) -> Result<(Group, watch::Sender<Leader>), StartError> {
     let refused = |reason: String| StartError::Group { group: id, reason };
-    let (log, snapshots) = storage.group(id);
     let (applier, replica, applied) = Applier::open(id, machine, snapshots).await?;
     let raft_config = config
         .raft()

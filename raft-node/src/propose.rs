@@ -1,6 +1,6 @@
 //! The door to a group's log on its leader: a bounded queue, and whatever queued while the
-//! entries before were in flight becomes the next entry. No timer decides when a batch is full;
-//! the log's own speed does.
+//! entries before were in flight becomes the next entry, together with what those who were just
+//! answered send at once (see [`crate::gather`]).
 //!
 //! What a proposer says is exact: a command it refuses, or drops from the queue, is certain not
 //! to be in the log. One it handed to consensus is answered with its outcome, or as unknown.
@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::config::NodeConfig;
 use crate::error::ProposeError;
+use crate::gather::{self, Gather};
 use crate::platform::Clock;
 use crate::stamp::Stamper;
 use crate::transport::server::Answerer;
@@ -86,6 +87,8 @@ struct Waiting {
 
 #[derive(Default)]
 struct Queue {
+    /// Rings when so many wait; 0 counts as 1.
+    ring_at: usize,
     /// The term this node leads, while it may propose.
     term: Option<u64>,
     leader_hint: Option<u64>,
@@ -169,15 +172,15 @@ impl Proposer {
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
         queue.bytes += bytes;
-        let was_empty = queue.waiting.is_empty();
         queue.waiting.push_back(Waiting {
             ticket,
             command,
             deadline,
             reply,
         });
+        let ring = queue.waiting.len() == queue.ring_at.max(1);
         drop(queue);
-        if was_empty {
+        if ring {
             self.arrived.notify_one();
         }
         Ok(ticket)
@@ -212,6 +215,38 @@ impl Proposer {
             proposer: self.clone(),
             term,
         }
+    }
+
+    /// How many wait; the bell will ring when there are `count`.
+    fn ring_at(&self, count: usize) -> usize {
+        let mut queue = self.queue();
+        queue.ring_at = count;
+        queue.waiting.len()
+    }
+
+    /// Waits until `count` commands wait, for as long as `patience` when at least one does.
+    /// True when they came.
+    async fn wait_for(&self, count: usize, patience: Duration) -> bool {
+        while self.ring_at(1) == 0 {
+            self.arrived.notified().await;
+        }
+        let mut waiting = self.ring_at(count);
+        if waiting < count {
+            let mut impatience = std::pin::pin!(tokio::time::sleep(patience));
+            loop {
+                tokio::select! {
+                    biased;
+                    () = self.arrived.notified() => {}
+                    () = &mut impatience => break,
+                }
+                waiting = self.ring_at(count);
+                if waiting >= count {
+                    break;
+                }
+            }
+            waiting = self.ring_at(1);
+        }
+        waiting >= count
     }
 
     /// What goes into the next entry; empty when everything that waited had expired.
@@ -280,6 +315,7 @@ impl Open {
         let proposer = &self.proposer;
         let slots = Arc::new(Semaphore::new(proposer.config.proposals_in_flight));
         let mut first = first;
+        let mut gather = Gather::default();
         loop {
             let slot = slots
                 .clone()
@@ -288,7 +324,7 @@ impl Open {
                 .expect("this semaphore is never closed");
             let (commands, replies) = match first.take() {
                 Some(command) => (vec![command], vec![ReplyTo::Nobody]),
-                None => self.next_batch().await,
+                None => self.next_batch(&mut gather).await,
             };
             let stamp = stamper.stamp();
             let mut in_flight = InFlight {
@@ -310,13 +346,17 @@ impl Open {
         }
     }
 
-    async fn next_batch(&self) -> (Vec<Bytes>, Vec<ReplyTo>) {
+    async fn next_batch(&self, gather: &mut Gather) -> (Vec<Bytes>, Vec<ReplyTo>) {
+        let proposer = &self.proposer;
+        let expected = gather.expected(proposer.ring_at(1));
+        let expected = expected.min(proposer.config.gather_commands_max);
         loop {
-            let batch = self.proposer.take_batch();
+            let came = proposer.wait_for(expected, gather::PATIENCE).await;
+            let batch = proposer.take_batch();
             if !batch.0.is_empty() {
+                gather.took(batch.0.len(), came);
                 return batch;
             }
-            self.proposer.arrived.notified().await;
         }
     }
 }

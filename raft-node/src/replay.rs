@@ -105,6 +105,7 @@ pub async fn replay<M: Machine>(
                     term: entry.log_id.committed_leader_id().term,
                     stamp: batch.stamp,
                     commands: &batch.commands,
+                    awaited: true,
                 };
                 let outcomes = machine.apply(entry);
                 after(group, machine, entry, &outcomes);

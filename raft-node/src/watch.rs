@@ -4,6 +4,7 @@
 //! process-wide counter, so the second simulation of a process would differ from the first.
 //! Ours keeps a list, and a run stays a function of its seed (P10).
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -24,7 +25,7 @@ pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
             senders: 1,
             receivers: 1,
             next_ticket: 0,
-            wakers: Vec::new(),
+            wakers: BTreeMap::new(),
         }),
     });
     let receiver = Receiver {
@@ -46,8 +47,8 @@ struct Waiting {
     senders: usize,
     receivers: usize,
     next_ticket: u64,
-    /// In order of arrival.
-    wakers: Vec<(u64, Waker)>,
+    /// By ticket, so in order of arrival: thousands of connections may wait for one word.
+    wakers: BTreeMap<u64, Waker>,
 }
 
 impl<T> Shared<T> {
@@ -217,13 +218,13 @@ impl<T> Future for Changed<'_, T> {
         }
         let queued = this
             .ticket
-            .and_then(|ticket| waiting.wakers.iter().position(|(t, _)| *t == ticket));
+            .and_then(|ticket| waiting.wakers.get_mut(&ticket));
         match queued {
-            Some(at) => waiting.wakers[at].1.clone_from(cx.waker()),
+            Some(waker) => waker.clone_from(cx.waker()),
             None => {
                 let ticket = waiting.next_ticket;
                 waiting.next_ticket += 1;
-                waiting.wakers.push((ticket, cx.waker().clone()));
+                waiting.wakers.insert(ticket, cx.waker().clone());
                 this.ticket = Some(ticket);
             }
         }
@@ -234,11 +235,7 @@ impl<T> Future for Changed<'_, T> {
 impl<T> Drop for Changed<'_, T> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.receiver
-                .shared
-                .waiting()
-                .wakers
-                .retain(|(t, _)| *t != ticket);
+            self.receiver.shared.waiting().wakers.remove(&ticket);
         }
     }
 }

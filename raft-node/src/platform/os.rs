@@ -11,7 +11,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -34,7 +34,7 @@ impl Platform {
             clock: Arc::new(OsClock {
                 started: Instant::now(),
             }),
-            entropy: Arc::new(OsEntropy),
+            entropy: Arc::new(OsEntropy::new()),
             disk: Arc::new(OsDisk {
                 root: root.canonicalize()?,
             }),
@@ -60,14 +60,54 @@ impl Clock for OsClock {
     }
 }
 
-struct OsEntropy;
+/// Bytes asked of the operating system at once.
+const POOL_BYTES: usize = 4096;
+
+/// The operating system's chance, asked for by the page: every request and every entry draws some.
+struct OsEntropy {
+    pool: Mutex<Pool>,
+}
+
+/// Bytes drawn ahead; those handed out are wiped.
+struct Pool {
+    bytes: Box<[u8; POOL_BYTES]>,
+    used: usize,
+}
+
+impl OsEntropy {
+    fn new() -> Self {
+        let pool = Pool {
+            bytes: Box::new([0; POOL_BYTES]),
+            used: POOL_BYTES,
+        };
+        Self {
+            pool: Mutex::new(pool),
+        }
+    }
+}
 
 impl Entropy for OsEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        if let Err(error) = getrandom::fill(bytes) {
-            tracing::error!(%error, "the operating system gives no entropy; stopping");
-            std::process::abort();
+        if bytes.len() > POOL_BYTES {
+            return draw(bytes);
         }
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.used + bytes.len() > POOL_BYTES {
+            draw(&mut *pool.bytes);
+            pool.used = 0;
+        }
+        let (from, to) = (pool.used, pool.used + bytes.len());
+        let drawn = &mut pool.bytes[from..to];
+        bytes.copy_from_slice(drawn);
+        drawn.fill(0);
+        pool.used = to;
+    }
+}
+
+fn draw(bytes: &mut [u8]) {
+    if let Err(error) = getrandom::fill(bytes) {
+        tracing::error!(%error, "the operating system gives no entropy; stopping");
+        std::process::abort();
     }
 }
 
@@ -271,5 +311,21 @@ impl File for OsFile {
 
     fn sync<'a>(&'a self) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(async move { self.file.sync_data() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_never_handed_out_twice() {
+        let entropy = OsEntropy::new();
+        let draws = 3 * POOL_BYTES / 32 + 1;
+        let drawn: std::collections::BTreeSet<_> = (0..draws).map(|_| entropy.next_32()).collect();
+        assert_eq!(drawn.len(), draws);
+        let mut large = vec![0; POOL_BYTES + 1];
+        entropy.fill(&mut large);
+        assert!(large.iter().any(|byte| *byte != 0));
     }
 }

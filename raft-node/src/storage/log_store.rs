@@ -14,6 +14,7 @@ use super::codec;
 use super::wal::GroupWal;
 use super::wal::record::EntryId;
 use crate::types::{Entry, IoFlushed, LogId, LogState, TypeConfig, Vote};
+use crate::watch;
 
 /// Bytes of payload one replication message carries at most (but at least one entry).
 const READ_BYTES_MAX: usize = 1 << 20;
@@ -27,6 +28,11 @@ pub struct LogStore {
 impl LogStore {
     pub(super) fn new(wal: GroupWal) -> Self {
         Self { wal }
+    }
+
+    /// Index of the last entry appended by this process, as it grows.
+    pub(crate) fn appended(&self) -> watch::Receiver<u64> {
+        self.wal.appended()
     }
 
     fn read(&self, range: impl RangeBounds<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {

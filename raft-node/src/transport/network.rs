@@ -9,6 +9,8 @@
 //! was acknowledged means that a follower lost data, and it stops at once. So behind a success a
 //! conflict is reported as a failed call, and asked again: a follower that did lose data says so
 //! to the first append of the next session, too.
+//!
+//! What was committed travels with the next entries (see [`super::commit_ride`]).
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -29,12 +31,14 @@ use openraft::raft::{
 };
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 
+use super::commit_ride::CommitRide;
 use super::faults::{FrameInfo, Verdict};
 use super::link::{Call, CallError, Link, Links};
 use super::snapshot::{self, SNAPSHOT_KIND};
 use super::wire::{self, Kind, Unreadable};
 use crate::config::NodeConfig;
 use crate::types::{Peer, Snapshot, TypeConfig, Vote};
+use crate::watch;
 
 /// Appends under way to one follower of one group.
 const PIPELINE: usize = 32;
@@ -50,6 +54,8 @@ pub(crate) struct Factory {
     pub(crate) epoch: u64,
     pub(crate) group: u32,
     pub(crate) links: Arc<Links>,
+    /// Index of the last entry in this node's log of the group.
+    pub(crate) appended: watch::Receiver<u64>,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Factory {
@@ -64,6 +70,7 @@ impl RaftNetworkFactory<TypeConfig> for Factory {
             group: self.group,
             target,
             link: self.links.reach(target, address),
+            appended: self.appended.clone(),
         }
     }
 }
@@ -75,6 +82,7 @@ pub(crate) struct Network {
     group: u32,
     target: u64,
     link: Arc<Link>,
+    appended: watch::Receiver<u64>,
 }
 
 impl Network {
@@ -198,6 +206,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
             input: Some(input),
             under_way: VecDeque::new(),
             succeeded: false,
+            ride: CommitRide::new(network.appended.clone()),
         };
         let answers = futures::stream::unfold(pipeline, |mut pipeline| async move {
             let answer = pipeline.next().await?;
@@ -296,6 +305,7 @@ struct Pipeline<'s, S> {
     under_way: VecDeque<BoxFuture<'s, Result<StreamAppendResult<TypeConfig>, RpcError>>>,
     /// An append of this session was acknowledged.
     succeeded: bool,
+    ride: CommitRide,
 }
 
 fn overtaken() -> RpcError {
@@ -315,10 +325,13 @@ where
             if !may_send && self.under_way.is_empty() {
                 return None;
             }
-            let input = &mut self.input;
+            let (input, ride) = (&mut self.input, &mut self.ride);
             let next_request = async {
                 match input {
-                    Some(input) if may_send => input.next().await,
+                    Some(input) if may_send => {
+                        ride.departs().await;
+                        input.next().await
+                    }
                     _ => std::future::pending().await,
                 }
             };
@@ -360,6 +373,7 @@ where
             .last()
             .map(|entry| entry.log_id)
             .or(previous);
+        self.ride.sent(last.map_or(0, |last| last.index()));
         let sent = network.start_append(request, time);
         self.under_way.push_back(Box::pin(async move {
             let reply = network.finish_append(sent, time).await?;

@@ -107,6 +107,9 @@ impl Machine for LedgerMachine {
             facts.leave(&mut state.machine, entry.index, stamp.at);
         }
         drop(state);
+        if !entry.awaited {
+            return Vec::new();
+        }
         outcomes.iter().map(proto::encode_outcome).collect()
     }
 

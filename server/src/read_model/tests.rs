@@ -81,6 +81,7 @@ impl Replica {
             term: 1,
             stamp,
             commands: &commands,
+            awaited: false,
         };
         self.machine.apply(entry);
     }

@@ -45,7 +45,7 @@ impl Default for Pace {
 }
 
 /// Facts in one batch, at most about.
-const BATCH_FACTS: usize = 500;
+const BATCH_FACTS: usize = 200;
 
 /// What the writer works with.
 pub struct Writer {
@@ -216,7 +216,11 @@ impl Writer {
         if worked < self.pace.work {
             return false;
         }
-        let stopping = self.inbox.rest(self.pace.beat);
+        // Whoever overstepped rests for longer: the share stays what it is.
+        let share = worked.as_secs_f64() / self.pace.work.as_secs_f64().max(f64::EPSILON);
+        let stopping = self
+            .inbox
+            .rest(self.pace.beat.mul_f64(share.clamp(1.0, 50.0)));
         self.rested_at = self.clock.monotonic();
         stopping
     }

@@ -107,10 +107,10 @@ impl Writer {
             let Some(memory) = locked(&self.logs).get(group).cloned() else {
                 continue;
             };
-            let memory = locked(&memory);
             for (index, slot) in mirror.items().filter(|(_, slot)| slot.segment == oldest) {
                 // In memory it may be cut off or purged already; then its segment waits for that.
-                let Some(entry) = memory.get(index).filter(|entry| entry.term == slot.term) else {
+                let entry = memory.entry(index).filter(|entry| entry.term == slot.term);
+                let Some(entry) = entry else {
                     continue;
                 };
                 let id = EntryId {
@@ -121,7 +121,7 @@ impl Writer {
                     *group,
                     Record::Rewrite {
                         id,
-                        payload: entry.payload.clone(),
+                        payload: entry.payload,
                     },
                 ));
             }

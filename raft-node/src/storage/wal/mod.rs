@@ -40,6 +40,7 @@ use super::error::StorageError;
 use super::group_log::GroupLog;
 use super::identity::Identity;
 use crate::platform::Platform;
+use crate::watch;
 
 /// Called once, when what it belongs to is durable or never will be.
 pub(crate) type Completion = Box<dyn FnOnce(io::Result<()>) + Send>;
@@ -77,7 +78,40 @@ pub(crate) struct MemoryEntry {
 }
 
 /// One group's log in memory. It may run ahead of the disk, never behind it.
-pub(crate) type SharedLog = Arc<Mutex<GroupLog<MemoryEntry>>>;
+pub(crate) type SharedLog = Arc<MemoryLog>;
+
+/// See [`SharedLog`].
+pub(crate) struct MemoryLog {
+    log: Mutex<GroupLog<MemoryEntry>>,
+    /// Index of the last entry appended by this process; 0 before the first.
+    appended: watch::Sender<u64>,
+}
+
+impl MemoryLog {
+    fn new(log: GroupLog<MemoryEntry>) -> Self {
+        Self {
+            log: Mutex::new(log),
+            appended: watch::channel(0).0,
+        }
+    }
+
+    /// How far the group is known to have committed.
+    pub(crate) fn committed(&self) -> Option<EntryId> {
+        locked(&self.log).committed
+    }
+
+    /// One entry, as long as it is held.
+    pub(crate) fn entry(&self, index: u64) -> Option<MemoryEntry> {
+        locked(&self.log).get(index).cloned()
+    }
+}
+
+impl Default for MemoryLog {
+    fn default() -> Self {
+        Self::new(GroupLog::default())
+    }
+}
+
 /// All groups' logs in memory.
 pub(crate) type SharedLogs = Arc<Mutex<BTreeMap<u32, SharedLog>>>;
 
@@ -111,7 +145,7 @@ impl Wal {
                     term: found.term,
                     payload: found.payload.clone(),
                 });
-                (*group, Arc::new(Mutex::new(log)))
+                (*group, Arc::new(MemoryLog::new(log)))
             })
             .collect();
         let logs = Arc::new(Mutex::new(logs));
@@ -172,18 +206,18 @@ pub(crate) struct GroupWal {
 impl GroupWal {
     /// The durable vote.
     pub(crate) fn vote(&self) -> Option<Vote> {
-        locked(&self.log).vote
+        locked(&self.log.log).vote
     }
 
     /// Purge point and last entry.
     pub(crate) fn bounds(&self) -> (Option<EntryId>, Option<EntryId>) {
-        let log = locked(&self.log);
+        let log = locked(&self.log.log);
         (log.purged, log.last)
     }
 
     /// How far the group was known to have committed.
     pub(crate) fn committed(&self) -> Option<EntryId> {
-        locked(&self.log).committed
+        locked(&self.log.log).committed
     }
 
     /// The entries of `range` that the log holds, up to `bytes_max` (but at least one).
@@ -192,7 +226,7 @@ impl GroupWal {
         range: impl RangeBounds<u64>,
         bytes_max: usize,
     ) -> Vec<(EntryId, Bytes)> {
-        let log = locked(&self.log);
+        let log = locked(&self.log.log);
         let from = match range.start_bound() {
             Bound::Included(index) => *index,
             Bound::Excluded(index) => index.saturating_add(1),
@@ -231,7 +265,7 @@ impl GroupWal {
         });
         self.send(vec![Record::Vote(vote)], true, Some(done));
         saved.await.unwrap_or_else(|_| Err(closed()))?;
-        locked(&self.log).vote = Some(vote);
+        locked(&self.log.log).vote = Some(vote);
         Ok(())
     }
 
@@ -241,7 +275,7 @@ impl GroupWal {
         entries: Vec<(EntryId, Bytes)>,
         done: Completion,
     ) -> io::Result<()> {
-        let mut log = locked(&self.log);
+        let mut log = locked(&self.log.log);
         let mut records = Vec::with_capacity(entries.len());
         for (id, payload) in entries {
             log.append(
@@ -254,14 +288,17 @@ impl GroupWal {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
             records.push(Record::Entry { id, payload });
         }
+        let last = log.last.map_or(0, |last| last.index);
         // Sent under the lock: the queue has the order the memory has.
         self.send(records, true, Some(done));
+        drop(log);
+        self.log.appended.publish(last);
         Ok(())
     }
 
     /// Cuts off everything behind `after`; durable before any later append is.
     pub(crate) fn truncate_after(&self, after: Option<EntryId>) {
-        let mut log = locked(&self.log);
+        let mut log = locked(&self.log.log);
         if !log.truncate_after(after).is_empty() {
             self.send(vec![Record::Truncate(after)], false, None);
         }
@@ -269,16 +306,20 @@ impl GroupWal {
 
     /// Forgets everything up to `upto`, which a durable snapshot covers.
     pub(crate) fn purge(&self, upto: EntryId) {
-        let mut log = locked(&self.log);
+        let mut log = locked(&self.log.log);
         log.purge(upto);
         self.send(vec![Record::Purge(upto)], false, None);
     }
 
-    /// Notes how far the group has committed; written with what comes next, never synced by itself.
+    /// Notes how far the group has committed. Nobody is woken for it: the writer takes the newest
+    /// mark along with what it writes next, and at the end.
     pub(crate) fn save_committed(&self, committed: Option<EntryId>) {
-        let mut log = locked(&self.log);
-        log.committed = committed;
-        self.send(vec![Record::Committed(committed)], false, None);
+        locked(&self.log.log).committed = committed;
+    }
+
+    /// Index of the last entry appended by this process, as it grows.
+    pub(crate) fn appended(&self) -> watch::Receiver<u64> {
+        self.log.appended.receiver()
     }
 
     fn send(&self, records: Vec<Record>, durable: bool, done: Option<Completion>) {

@@ -18,7 +18,7 @@ use super::prepare::Preparation;
 use super::record::{EntryId, FRAME_BYTES, Place, Record};
 use super::recover::{OpenSegment, Recovered};
 use super::segment;
-use super::{Completion, SharedLogs, WalCounters, closed};
+use super::{Completion, SharedLogs, WalCounters, closed, locked};
 use crate::platform::Disk;
 use crate::storage::StorageOptions;
 use crate::storage::error::StorageError;
@@ -204,7 +204,7 @@ impl Writer {
             }
         }
         if failed.is_none()
-            && let Err(error) = self.flush(self.synced != self.open.written).await
+            && let Err(error) = self.write_last_marks().await
         {
             // Nothing that was acknowledged is at stake: only marks nobody waits for.
             tracing::warn!(%error, "the last marks of the log are not durable");
@@ -221,6 +221,15 @@ impl Writer {
             // Whoever asked may have left; the log is closed all the same.
             let _left = stop.send(());
         }
+    }
+
+    async fn write_last_marks(&mut self) -> io::Result<()> {
+        let groups: Vec<u32> = self.mirror.keys().copied().collect();
+        for group in groups {
+            self.put_committed(group).await?;
+        }
+        let news = !self.buffer.is_empty() || self.synced != self.open.written;
+        self.flush(news).await
     }
 
     /// Writes a batch. Completions are handed out also when it fails.
@@ -244,22 +253,36 @@ impl Writer {
                 writes.push((group, records));
             }
         }
-        // Of several commit marks of a group only the last says anything.
-        let mut committed = BTreeMap::new();
+        let mut groups = Vec::with_capacity(writes.len());
         for (group, records) in writes {
             for record in records {
-                match record {
-                    Record::Committed(id) => {
-                        committed.insert(group, id);
-                    }
-                    record => self.put(group, record).await?,
-                }
+                self.put(group, record).await?;
+            }
+            if !groups.contains(&group) {
+                groups.push(group);
             }
         }
-        for (group, id) in committed {
-            self.put(group, Record::Committed(id)).await?;
+        for group in groups {
+            self.put_committed(group).await?;
         }
         self.flush(durable).await
+    }
+
+    /// Marks how far a group has committed, where that is news and this log has all of it.
+    async fn put_committed(&mut self, group: u32) -> io::Result<()> {
+        let known = locked(&self.logs)
+            .get(&group)
+            .and_then(|log| log.committed());
+        let Some(written) = self.mirror.get(&group) else {
+            return Ok(());
+        };
+        // Memory runs ahead: a quorum may hold what this node has yet to write.
+        let covered =
+            known.is_none_or(|known| written.last.is_some_and(|last| last.index >= known.index));
+        if known == written.committed || !covered {
+            return Ok(());
+        }
+        self.put(group, Record::Committed(known)).await
     }
 
     /// Puts a record into the buffer, beginning a new segment when it does not fit.
