@@ -387,6 +387,38 @@ async fn one_sync_serves_all_groups_that_wait() {
 }
 
 #[tokio::test]
+async fn a_commit_mark_never_speaks_of_entries_that_are_not_in_the_log() {
+    let disk = SimDisk::new(6);
+    let storage = open(&disk).await.unwrap();
+    let (mut log, _) = storage.group(1);
+    append_durably(&mut log, vec![entry(1, 0, "a"), entry(1, 1, "b")])
+        .await
+        .unwrap();
+    log.save_committed(Some(log_id(1, 1))).await.unwrap();
+    append_durably(&mut log, vec![entry(1, 2, "c")])
+        .await
+        .unwrap();
+    // A quorum of others may have synced what this node has yet to write.
+    log.save_committed(Some(log_id(1, 9))).await.unwrap();
+    append_durably(&mut log, vec![entry(1, 3, "d")])
+        .await
+        .unwrap();
+    disk.crash(CrashMode::LoseUnsynced);
+    let storage = open(&disk).await.unwrap();
+    let (mut log, _) = storage.group(1);
+    assert_eq!(log.read_committed().await.unwrap(), Some(log_id(1, 1)));
+    log.save_committed(Some(log_id(1, 3))).await.unwrap();
+    storage.close().await;
+    let storage = open(&disk).await.unwrap();
+    let committed = storage.group(1).0.read_committed().await.unwrap();
+    assert_eq!(
+        committed,
+        Some(log_id(1, 3)),
+        "the last word is written at the end"
+    );
+}
+
+#[tokio::test]
 async fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let disk = SimDisk::new(5);
     let storage = open(&disk).await.unwrap();
