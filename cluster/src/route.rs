@@ -1,5 +1,6 @@
 //! From an event, a buyer or an order to the shard that answers for it.
 
+use ledger::event::EventPlan;
 use ledger::{BuyerId, EventId, OrderId, ShardId};
 use sha2::{Digest, Sha256};
 
@@ -26,15 +27,10 @@ impl Router {
         self.shards
     }
 
-    /// The home of this person's orders at this event: one shard, so that limits per person hold
-    /// over all sections (P7).
-    pub fn home(self, event: EventId, buyer: BuyerId) -> ShardId {
-        self.pick(b"home", &[event.0.to_be_bytes(), buyer.0.to_be_bytes()])
-    }
-
     /// The shard that keeps this event's waiting room.
     pub fn room(self, event: EventId) -> ShardId {
-        self.pick(b"room", &[event.0.to_be_bytes()])
+        let number = number(b"room", &[event.0.to_be_bytes()]);
+        ShardId(1 + (number % u64::from(self.shards)) as u16)
     }
 
     /// Whether an order id names a shard of this cluster.
@@ -42,40 +38,79 @@ impl Router {
         let home = order.home();
         (1..=self.shards).contains(&home.0).then_some(home)
     }
+}
 
-    fn pick(self, label: &[u8], parts: &[[u8; 16]]) -> ShardId {
-        if self.shards == 1 {
-            return ShardId(1);
-        }
-        let mut hash = Sha256::new();
-        hash.update(label);
-        for part in parts {
-            hash.update(part);
-        }
-        let bytes: [u8; 32] = hash.finalize().into();
-        let number = u64::from_be_bytes(bytes[..8].try_into().expect("8 of 32 bytes"));
-        // The bias of `%` over 2^64 and at most 4095 shards is below 2^-51.
-        ShardId(1 + (number % u64::from(self.shards)) as u16)
+/// The home of this person's orders at this event: one of the shards that own its sections, always
+/// the same one, so that limits per person hold over all sections (P7). `None` for a plan without
+/// sections.
+pub fn home(plan: &EventPlan, buyer: BuyerId) -> Option<ShardId> {
+    let parts = [plan.event.0.to_be_bytes(), buyer.0.to_be_bytes()];
+    let count = plan.sections.len() as u64;
+    let chosen = number(b"home", &parts).checked_rem(count)?;
+    let section = plan.sections.get(usize::try_from(chosen).ok()?)?;
+    Some(section.shard)
+}
+
+/// An even number of 64 bits. The bias of `%` over it and a few thousand is below 2^-50.
+fn number(label: &[u8], parts: &[[u8; 16]]) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(label);
+    for part in parts {
+        hash.update(part);
     }
+    let bytes: [u8; 32] = hash.finalize().into();
+    u64::from_be_bytes(bytes[..8].try_into().expect("8 of 32 bytes"))
 }
 
 #[cfg(test)]
 mod tests {
+    use ledger::Timestamp;
+    use ledger::event::{EventRules, Layout, Sale, SectionPlan};
+
     use super::*;
 
-    #[test]
-    fn homes_spread_over_all_shards_and_stay_put() {
-        let router = Router::new(8).expect("8 shards");
-        let mut counts = [0u32; 8];
-        for buyer in 0..8_000 {
-            let home = router.home(EventId(7), BuyerId(buyer));
-            assert_eq!(home, router.home(EventId(7), BuyerId(buyer)));
-            counts[usize::from(home.0) - 1] += 1;
+    fn plan(shards: &[u16]) -> EventPlan {
+        let section = |shard: &u16| SectionPlan {
+            shard: ShardId(*shard),
+            layout: Layout::Standing { capacity: 10 },
+            price: 1,
+            tier: 0,
+        };
+        EventPlan {
+            event: EventId(7),
+            version: 1,
+            rules: EventRules {
+                sale: Sale::Open,
+                opens_at: Timestamp(0),
+                hold_ms: 1_000,
+                order_seats_max: 4,
+                buyer_seats_max: 4,
+                currency: *b"EUR",
+                room_shard: ShardId(1),
+                queue: None,
+            },
+            sections: shards.iter().map(section).collect(),
         }
-        assert!(
-            counts.iter().all(|&count| (800..1_200).contains(&count)),
-            "{counts:?}"
-        );
+    }
+
+    #[test]
+    fn homes_spread_over_the_shards_of_the_sections_and_stay_put() {
+        let plan = plan(&[3, 5, 8, 5, 3, 8]);
+        let mut counts = [0u32; 9];
+        for buyer in 0..6_000 {
+            let found = home(&plan, BuyerId(buyer)).expect("there are sections");
+            assert_eq!(Some(found), home(&plan, BuyerId(buyer)));
+            counts[usize::from(found.0)] += 1;
+        }
+        assert_eq!(counts[3] + counts[5] + counts[8], 6_000, "{counts:?}");
+        for shard in [3, 5, 8] {
+            assert!((1_800..2_200).contains(&counts[shard]), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_without_sections_has_no_homes() {
+        assert_eq!(home(&plan(&[]), BuyerId(1)), None);
     }
 
     #[test]

@@ -9,7 +9,10 @@ pub mod convert;
 pub mod error;
 pub mod snapshot;
 
-pub use convert::{decode_command, decode_outcome, encode_command, encode_outcome};
+pub use convert::{
+    close_reason, close_reason_number, decode_command, decode_outcome, encode_command,
+    encode_outcome,
+};
 pub use error::DecodeError;
 
 /// Generated from `proto/usher/v1/*.proto`.

@@ -53,7 +53,7 @@ pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
         "name": "The Show", "venue": "The Bowl", "currency": "EUR",
         "opens_at": rfc3339(world_now_ms() + 4_000),
         "hold_seconds": scenario.hold_seconds, "max_per_order": 6, "max_per_buyer": 8,
-        "queue": queue, "sections": sections,
+        "queue": queue, "sections": sections, "spread": 4_095,
     });
     loop {
         let reply = organizer

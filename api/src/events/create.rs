@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use cluster::catalogue::{CatalogueCommand, EventRecord};
-use cluster::placement::spread_sections;
+use cluster::placement::{default_spread, spread_sections};
 use http::{HeaderValue, StatusCode, header};
 use ledger::EventId;
 use ledger::event::{EventPlan, EventRules, QueueRules, SectionPlan};
@@ -17,7 +17,7 @@ use crate::rejections;
 use crate::state::AppState;
 use crate::text;
 
-/// Creates an event. Its sections are spread over all shards, once and for ever.
+/// Creates an event. Its sections are spread over shards, once and for ever.
 #[utoipa::path(post, path = "/api/v1/events", tag = "events", request_body = CreateRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat give the same event")),
     responses((status = 201, body = CreatedAnswer), (status = "4XX", body = crate::openapi::ProblemBody)),
@@ -43,7 +43,9 @@ pub async fn create(
         .iter()
         .map(|section| section.layout.capacity())
         .collect();
-    let shards = spread_sections(router, &capacities, event.0 as u64);
+    let places = capacities.iter().map(|&places| u64::from(places)).sum();
+    let spread = request.spread.unwrap_or_else(|| default_spread(places));
+    let shards = spread_sections(router, &capacities, event.0 as u64, spread);
     let sections = checked
         .sections
         .into_iter()

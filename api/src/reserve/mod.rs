@@ -49,7 +49,8 @@ pub async fn reserve(
     let event = text::parse_event(&request.event_id)
         .ok_or_else(|| Problem::new(Code::EventUnknown, "no such event").at("event_id"))?;
     let record = state.event(event)?;
-    let home = state.router()?.home(event, buyer);
+    let home = cluster::route::home(&record.plan, buyer)
+        .ok_or_else(|| Problem::new(Code::Internal, "an event has sections"))?;
     let seed = Seed::new(&state, event, buyer, home, key.as_deref());
     let plans = plan::plans(&state, &record, &request, &seed)?;
     let pass = queue::gate(&state, &record, buyer, request.queue_token.as_deref())?;

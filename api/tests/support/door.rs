@@ -226,6 +226,7 @@ pub fn example() -> Value {
     json!({
         "name": "Gala", "venue": "Opera", "opens_at": "2027-06-01T10:00:00Z", "currency": "EUR",
         "hold_seconds": 600, "max_per_order": 8, "max_per_buyer": 12, "queue": null,
+        "spread": 4095,
         "sections": [
             {"name": "A", "rows": 10, "seats_per_row": 20, "price": 9000, "tier": 0,
                 "blocked": ["A-1-1"], "accessible": ["A-10-1", "A-10-2"]},

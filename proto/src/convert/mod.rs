@@ -8,6 +8,7 @@ mod message;
 mod outcome;
 pub(crate) mod snapshot;
 
+pub use self::outcome::{close_reason, close_reason_number};
 use bytes::Bytes;
 use ledger::{Command, Outcome};
 use prost::Message as _;

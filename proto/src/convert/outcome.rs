@@ -10,7 +10,8 @@ use crate::error::{DecodeError, narrow, required};
 use crate::v1;
 use crate::v1::outcome::Kind;
 
-pub(super) fn close_reason_number(why: CloseReason) -> u32 {
+/// The persistent number of a reason: 1 to 255, never reused.
+pub fn close_reason_number(why: CloseReason) -> u32 {
     match why {
         CloseReason::Refused => 1,
         CloseReason::Cancelled => 2,
@@ -22,7 +23,8 @@ pub(super) fn close_reason_number(why: CloseReason) -> u32 {
     }
 }
 
-pub(super) fn close_reason(number: u32) -> Result<CloseReason, DecodeError> {
+/// The reason that has this number.
+pub fn close_reason(number: u32) -> Result<CloseReason, DecodeError> {
     Ok(match number {
         1 => CloseReason::Refused,
         2 => CloseReason::Cancelled,

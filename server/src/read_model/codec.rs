@@ -264,7 +264,7 @@ fn read_order_change(number: u8, reader: &mut Reader<'_>) -> Option<Change> {
         },
         14 => Change::OrderClosed {
             order,
-            why: close_reason(reader.u8()?)?,
+            why: proto::close_reason(reader.u8()?.into()).ok()?,
         },
         15 => Change::RefundStarted { order },
         16 => Change::OrderRefunded { order },
@@ -350,7 +350,7 @@ pub fn read_order_line(order: OrderId, bytes: &[u8]) -> Option<OrderLine> {
     let (event, at) = (EventId(reader.u128()?), Timestamp(reader.u64()?));
     let closed = match reader.u8()? {
         0 => None,
-        number => Some(close_reason(number)?),
+        number => Some(proto::close_reason(number.into()).ok()?),
     };
     Some(OrderLine {
         order,
@@ -401,26 +401,5 @@ pub fn read_ticket(id: TicketId, buyer: BuyerId, bytes: &[u8]) -> Option<Ticket>
 }
 
 fn close_number(why: CloseReason) -> u8 {
-    match why {
-        CloseReason::Refused => 1,
-        CloseReason::Cancelled => 2,
-        CloseReason::Expired => 3,
-        CloseReason::Declined => 4,
-        CloseReason::PaymentCancelled => 5,
-        CloseReason::LegLost => 6,
-        CloseReason::CaptureRefused => 7,
-    }
-}
-
-fn close_reason(number: u8) -> Option<CloseReason> {
-    Some(match number {
-        1 => CloseReason::Refused,
-        2 => CloseReason::Cancelled,
-        3 => CloseReason::Expired,
-        4 => CloseReason::Declined,
-        5 => CloseReason::PaymentCancelled,
-        6 => CloseReason::LegLost,
-        7 => CloseReason::CaptureRefused,
-        _ => return None,
-    })
+    u8::try_from(proto::close_reason_number(why)).expect("reasons have numbers up to 255")
 }

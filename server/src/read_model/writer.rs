@@ -36,8 +36,8 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             beat: Duration::from_millis(100),
-            // A twenty-fifth of a core: it is a convenience, and a rush is when cores are short.
-            work: Duration::from_millis(4),
+            // A thirtieth of a core: it is a convenience, and a rush is when cores are short.
+            work: Duration::from_millis(3),
             flush: Duration::from_secs(2),
             retry: Duration::from_secs(60),
         }
@@ -45,7 +45,7 @@ impl Default for Pace {
 }
 
 /// Facts in one batch, at most about.
-const BATCH_FACTS: usize = 200;
+const BATCH_FACTS: usize = 1_000;
 
 /// What the writer works with.
 pub struct Writer {
