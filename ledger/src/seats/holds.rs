@@ -147,7 +147,7 @@ impl SeatTable {
         let no = self.legs.find(leg).ok_or(Rejection::LegUnknown)?;
         let record = self.legs.get(no).clone();
         match record.state {
-            LegState::Held => return Err(Rejection::LegUnknown),
+            LegState::Held => Err(Rejection::LegUnknown),
             LegState::Pinned => {
                 self.legs.get_mut(no).state = LegState::Sold;
                 self.shift(&record, no, SeatStatus::Pinned, SeatStatus::Sold, now, due);
