@@ -126,15 +126,15 @@ impl Ledger {
                 continue;
             }
             for (number, part) in order.legs.iter().enumerate() {
-                let Some(held) = part.held.filter(|_| part.shard == self.shard) else {
+                let Some(generation) = part.generation().filter(|_| part.shard == self.shard)
+                else {
                     continue;
                 };
                 let leg = self.seats.leg(order.leg_key(number));
                 require(
-                    leg.as_ref()
-                        .is_some_and(|leg| leg.generation == held.generation),
+                    leg.as_ref().is_some_and(|leg| leg.generation == generation),
                     "a live order has its local legs with its generation",
-                    || format!("{} leg {number}: {leg:?}, home says {held:?}", order.id),
+                    || format!("{} leg {number}: {leg:?}, home says {part:?}", order.id),
                 )?;
             }
         }
@@ -209,12 +209,7 @@ impl Ledger {
 
     fn a_paid_order_is_whole_and_its_money_is_taken(&self) -> Check {
         for order in self.orders() {
-            let sold = |order: &Order| {
-                order
-                    .legs
-                    .iter()
-                    .all(|leg| leg.tickets.len() == usize::from(leg.want.count()))
-            };
+            let sold = Order::is_complete;
             match order.state {
                 OrderState::Paid => require(
                     sold(order)

@@ -16,8 +16,8 @@ use crate::outcome::Outcome;
 use crate::payments::{Attempt, AttemptKey, Payments};
 use crate::queue::Room;
 use crate::seats::{Counts, SeatTable};
-use crate::table::Table;
-use crate::tickets::TicketTable;
+use crate::slab::Slab;
+use crate::tickets::{TicketTable, Tickets};
 
 /// A shard's state: seats, orders, rooms, and what it owes the world.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Ledger {
     pub(crate) rooms: BTreeMap<EventId, Room>,
     pub(crate) seats: SeatTable,
     pub(crate) tickets: TicketTable,
-    pub(crate) orders: Table<OrderId, Box<Order>>,
+    pub(crate) orders: Slab<Order>,
     pub(crate) closed: ClosedOrders,
     pub(crate) buyers: Buyers,
     pub(crate) payments: Payments,
@@ -73,7 +73,7 @@ impl Ledger {
             rooms: BTreeMap::new(),
             seats: SeatTable::default(),
             tickets: TicketTable::default(),
-            orders: Table::new(),
+            orders: Slab::default(),
             closed: ClosedOrders::default(),
             buyers: Buyers::default(),
             payments: Payments::default(),
@@ -188,7 +188,7 @@ impl Ledger {
 
     /// An order that is not over.
     pub fn order(&self, order: OrderId) -> Option<&Order> {
-        self.orders.get(&order).map(Box::as_ref)
+        self.orders.get(&order)
     }
 
     /// An order that is over, while it is remembered.
@@ -203,11 +203,7 @@ impl Ledger {
 
     /// Orders that are not over, by id. Costs a sort.
     pub fn orders(&self) -> Vec<&Order> {
-        self.orders
-            .sorted()
-            .into_iter()
-            .map(|(_, order)| order.as_ref())
-            .collect()
+        self.orders.sorted()
     }
 
     /// What is remembered of a person at an event whose orders live here.
@@ -226,8 +222,11 @@ impl Ledger {
     }
 
     /// The tickets of this shard's seats.
-    pub fn tickets(&self) -> &TicketTable {
-        &self.tickets
+    pub fn tickets(&self) -> Tickets<'_> {
+        Tickets {
+            table: &self.tickets,
+            seats: &self.seats,
+        }
     }
 
     /// An event's waiting room, if it is kept here.
@@ -260,7 +259,7 @@ impl Ledger {
         Sizes {
             events: self.events.len(),
             legs: self.seats.legs_count(),
-            tickets: self.tickets.len(),
+            tickets: self.tickets().len(),
             orders: self.orders.len(),
             orders_closed: self.closed.len(),
             buyers: self.buyers.len(),

@@ -25,6 +25,7 @@ pub mod event;
 pub mod events;
 pub mod ids;
 pub mod invariants;
+mod kept;
 mod ledger;
 pub mod limits;
 pub mod message;
@@ -37,8 +38,10 @@ pub mod payments;
 pub mod queue;
 pub mod seat_list;
 pub mod seats;
+pub mod slab;
 pub mod slot_index;
 pub mod table;
+pub mod text;
 pub mod tickets;
 
 mod state_digest;

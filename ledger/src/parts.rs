@@ -15,7 +15,7 @@ use crate::ids::*;
 use crate::ledger::Ledger;
 use crate::message::Message;
 use crate::messages::Outbox;
-use crate::orders::{ClosedOrder, Order};
+use crate::orders::{ClosedOrder, Order, SavedOrder};
 use crate::payments::{Attempt, AttemptKey};
 use crate::queue::{Room, SavedRoom};
 use crate::seats::{Leg, SavedEnded, SavedEvent};
@@ -42,13 +42,13 @@ pub enum Part {
     /// Tickets.
     Tickets(Vec<Ticket>),
     /// Orders that are not over.
-    Orders(Vec<Order>),
+    Orders(Vec<SavedOrder>),
     /// Orders that are, the oldest first.
     Closed(Vec<ClosedOrder>),
     /// People at events.
     Buyers(Vec<(BuyerKey, Buyer)>),
     /// Tries to pay.
-    Attempts(Vec<(AttemptKey, Attempt)>),
+    Attempts(Vec<(OrderId, Attempt)>),
     /// Unacknowledged messages to one shard. Several parts of one box follow each other.
     Outbox(OutboxPart),
 }
@@ -119,6 +119,12 @@ pub enum PartsError {
         /// Why.
         why: crate::Rejection,
     },
+    /// An order contradicts itself.
+    #[error("order {order} is not one that can have been saved")]
+    Order {
+        /// Which.
+        order: OrderId,
+    },
     /// A plan breaks a bound.
     #[error("the plan of event {event:?} breaks a limit")]
     Event {
@@ -162,8 +168,7 @@ impl Ledger {
                 room_due: state.room_due,
             })))
         });
-        let owned = |(key, value): &(BuyerKey, &Buyer)| (*key, **value);
-        let attempt = |(key, value): &(AttemptKey, &Attempt)| (*key, (*value).clone());
+        let attempt = |(key, value): &(AttemptKey, &Attempt)| (key.order, (*value).clone());
         std::iter::once(Part::Head(head))
             .chain(events)
             .chain(
@@ -179,21 +184,17 @@ impl Ledger {
                 Part::Ended,
             ))
             .chain(chunks(
-                self.tickets.sorted(),
-                |ticket| **ticket,
+                self.tickets().sorted(),
+                |ticket| *ticket,
                 Part::Tickets,
             ))
-            .chain(chunks(
-                self.orders(),
-                |order| (*order).clone(),
-                Part::Orders,
-            ))
+            .chain(chunks(self.orders(), |order| order.save(), Part::Orders))
             .chain(chunks(
                 self.closed.iter().copied().collect(),
                 |closed| *closed,
                 Part::Closed,
             ))
-            .chain(chunks(self.buyers.sorted(), owned, Part::Buyers))
+            .chain(chunks(self.buyers.sorted(), |buyer| *buyer, Part::Buyers))
             .chain(chunks(self.payments.sorted(), attempt, Part::Attempts))
             .chain(
                 self.outboxes
@@ -276,15 +277,20 @@ impl Ledger {
             Part::Ended(ended) => ended
                 .into_iter()
                 .for_each(|ended| self.seats.restore_ended(ended)),
-            Part::Tickets(tickets) => tickets
-                .into_iter()
-                .for_each(|ticket| self.tickets.insert(ticket)),
+            Part::Tickets(tickets) => {
+                for ticket in tickets {
+                    let leg = self.seats.leg_of_ticket(&ticket);
+                    self.tickets.restore(ticket, leg);
+                }
+            }
             Part::Orders(orders) => {
-                for order in orders {
+                for saved in orders {
+                    let order = Order::restored(&saved);
+                    let order = order.ok_or(PartsError::Order { order: saved.id })?;
                     if let Some(at) = order.deadline() {
                         self.due.set(at, Due::Order(order.id));
                     }
-                    self.orders.insert(order.id, Box::new(order));
+                    self.orders.put(order);
                 }
             }
             Part::Closed(closed) => closed
@@ -298,7 +304,7 @@ impl Ledger {
             Part::Attempts(attempts) => {
                 attempts
                     .into_iter()
-                    .for_each(|(key, attempt)| self.payments.insert(key, attempt));
+                    .for_each(|(order, attempt)| self.payments.insert(order, attempt));
             }
             Part::Outbox(part) => self.restore_outbox(part)?,
         }

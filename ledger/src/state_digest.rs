@@ -26,7 +26,7 @@ impl Ledger {
             .values()
             .for_each(|room| room.digest(&mut digest));
         self.seats.digest(&mut digest);
-        self.tickets.digest(&mut digest);
+        self.tickets().digest(&mut digest);
         put_all(&mut digest, "orders", self.orders().into_iter());
         put_all(&mut digest, "closed orders", self.closed.iter());
         put_all(&mut digest, "buyers", self.buyers.sorted().into_iter());

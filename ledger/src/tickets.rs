@@ -7,7 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::digest::Digest;
 use crate::ids::*;
-use crate::table::Table;
+use crate::seats::SeatTable;
+use crate::slot_index::SlotIndex;
+use crate::table::{Table, hash_of};
 
 /// The right to one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,50 +41,108 @@ pub enum TicketState {
     Void,
 }
 
-/// All tickets of a shard.
+/// Where a shard's tickets are found.
+///
+/// All that is known of a ticket follows from the leg it was issued for, so of a valid one only
+/// the way to its leg is kept: 8 bytes and some air. A void one outlives its leg and is kept whole.
 #[derive(Clone, Debug, Default)]
 pub struct TicketTable {
-    tickets: Table<TicketId, Ticket>,
+    /// From an id's hash to the number of a sold leg.
+    live: SlotIndex,
+    /// Tickets that do not follow from a leg.
+    other: Table<TicketId, Ticket>,
 }
 
 impl TicketTable {
-    /// The ticket with this id.
-    pub fn get(&self, id: TicketId) -> Option<&Ticket> {
-        self.tickets.get(&id)
-    }
-
-    /// Issues a ticket, or puts one back from a snapshot.
-    pub fn insert(&mut self, ticket: Ticket) {
-        self.tickets.insert(ticket.id, ticket);
-    }
-
-    /// Makes a ticket void.
-    pub fn void(&mut self, id: TicketId) {
-        if let Some(ticket) = self.tickets.get_mut(&id) {
-            ticket.state = TicketState::Void;
+    /// Notes that these are the tickets of leg `leg`, which was sold just now.
+    pub(crate) fn issue(&mut self, ids: &[TicketId], leg: u32) {
+        for id in ids {
+            if !self.other.is_empty() {
+                self.other.remove(id);
+            }
+            self.live.insert(hash_of(id), leg);
         }
+    }
+
+    /// Makes tickets void that follow from leg `leg`, which has its places no longer.
+    pub(crate) fn void(&mut self, tickets: impl Iterator<Item = Ticket>, leg: u32) {
+        let state = TicketState::Void;
+        for ticket in tickets {
+            if let Some(other) = self.other.get_mut(&ticket.id) {
+                other.state = state;
+            } else if self.is_live(ticket.id, leg) {
+                self.live.remove(hash_of(&ticket.id), leg);
+                self.other.insert(ticket.id, Ticket { state, ..ticket });
+            }
+        }
+    }
+
+    /// Puts a ticket back from a snapshot; `leg` is the one it follows from.
+    pub(crate) fn restore(&mut self, ticket: Ticket, leg: Option<u32>) {
+        match leg {
+            Some(leg) if !self.is_live(ticket.id, leg) => {
+                self.live.insert(hash_of(&ticket.id), leg);
+            }
+            Some(_) => {}
+            None => drop(self.other.insert(ticket.id, ticket)),
+        }
+    }
+
+    fn is_live(&self, id: TicketId, leg: u32) -> bool {
+        self.live.find(hash_of(&id), |of| of == leg).is_some()
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.live.heap_bytes() + self.other.heap_bytes()
+    }
+}
+
+/// All tickets of a shard, to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Tickets<'a> {
+    pub(crate) table: &'a TicketTable,
+    pub(crate) seats: &'a SeatTable,
+}
+
+impl Tickets<'_> {
+    /// The ticket with this id.
+    pub fn get(&self, id: TicketId) -> Option<Ticket> {
+        if let Some(ticket) = self.table.other.get(&id) {
+            return Some(*ticket);
+        }
+        let has_it = |leg: u32| self.seats.tickets_of(leg).any(|ticket| ticket.id == id);
+        let leg = self.table.live.find(hash_of(&id), has_it)?;
+        self.seats.tickets_of(leg).find(|ticket| ticket.id == id)
     }
 
     /// How many, void ones included.
     pub fn len(&self) -> usize {
-        self.tickets.len()
+        self.table.live.len() + self.table.other.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.tickets.is_empty()
+        self.len() == 0
     }
 
-    /// All tickets, by id.
-    pub fn sorted(&self) -> Vec<&Ticket> {
-        self.tickets
-            .sorted()
-            .into_iter()
-            .map(|(_, ticket)| ticket)
-            .collect()
+    /// All tickets, by id. Costs a sort.
+    pub fn sorted(&self) -> Vec<Ticket> {
+        // A leg is found once for each of its tickets.
+        let mut legs: Vec<u32> = self.table.live.slots_unordered().collect();
+        legs.sort_unstable();
+        legs.dedup();
+        let mut all = Vec::with_capacity(self.len());
+        all.extend(self.table.other.sorted().into_iter().map(|(_, void)| *void));
+        for leg in legs {
+            let known = |ticket: &Ticket| self.table.is_live(ticket.id, leg);
+            all.extend(self.seats.tickets_of(leg).filter(known));
+        }
+        all.sort_unstable_by_key(|ticket| ticket.id);
+        all
     }
 
-    /// Writes the table into the state's digest.
+    /// Writes them into the state's digest.
     pub fn digest(&self, digest: &mut Digest) {
         digest.put_table("tickets", self.len());
         for ticket in self.sorted() {

@@ -376,7 +376,9 @@ impl Story {
                 leg: key,
                 event,
                 buyer,
-                want: leg.want.clone(),
+                want: leg
+                    .want()
+                    .expect("it is not held, or holds just what it wanted"),
                 until,
             };
             match self

@@ -8,7 +8,7 @@ mod common;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use common::golden_parts::parts;
+use common::golden_parts::{parts, parts_with_marks};
 use common::golden_words::{commands, outcomes};
 use ledger::{Ledger, ShardId};
 use proto::snapshot::{restore, save};
@@ -26,6 +26,10 @@ fn read(name: &str) -> Bytes {
 
 fn part_name(number: usize) -> String {
     format!("snapshot_{number:02}")
+}
+
+fn marks_name(number: usize) -> String {
+    format!("snapshot_marks_{number:02}")
 }
 
 fn snapshot() -> Ledger {
@@ -69,6 +73,16 @@ fn the_golden_snapshot_means_what_it_meant_and_is_written_the_same() {
     }
 }
 
+/// An order that holds what was found for it keeps a mark of its wish, since 0.1.
+#[test]
+fn a_golden_order_with_a_mark_for_its_wish_means_what_it_meant_and_is_written_the_same() {
+    let meant = parts_with_marks();
+    let golden: Vec<Bytes> = (0..meant.len()).map(|at| read(&marks_name(at))).collect();
+    let restored = restore(ShardId(2), &golden).expect("it restores");
+    assert_eq!(restored.parts().collect::<Vec<_>>(), meant);
+    assert_eq!(save(&restored), golden);
+}
+
 #[test]
 #[ignore = "writes the golden files: only for kinds that are new, never to make a test pass"]
 fn regenerate() {
@@ -85,5 +99,9 @@ fn regenerate() {
     }
     for (number, bytes) in save(&snapshot()).iter().enumerate() {
         write(&part_name(number), bytes);
+    }
+    let marks = Ledger::from_parts(parts_with_marks()).expect("the parts make a ledger");
+    for (number, bytes) in save(&marks).iter().enumerate() {
+        write(&marks_name(number), bytes);
     }
 }

@@ -98,7 +98,7 @@ async fn find(state: &AppState, caller: &Caller, id: &str) -> Result<TicketView,
     if !(1..=state.router()?.count()).contains(&shard.0) {
         return Err(unknown());
     }
-    let look = || state.read(shard, |ledger, _| ledger.tickets().get(id).copied());
+    let look = || state.read(shard, |ledger, _| ledger.tickets().get(id));
     let ticket = match look()? {
         Some(ticket) => ticket,
         // Sold through another node a moment ago, perhaps.

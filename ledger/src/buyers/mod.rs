@@ -1,10 +1,12 @@
 //! P7: limits a person. Kept where all orders of one person for one event live (their home), so
 //! they hold over all sections without asking anybody.
 
+use std::collections::BTreeMap;
+
 use crate::command::Pass;
 use crate::ids::{BuyerId, EventId, Timestamp};
 use crate::outcome::Rejection;
-use crate::table::Table;
+use crate::slab::{Keyed, Slab};
 
 /// A person at an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,28 +26,87 @@ pub struct Buyer {
     pub session: Option<Pass>,
 }
 
-/// All people who reserved something.
+/// All people who reserved something, event by event.
 #[derive(Clone, Debug, Default)]
 pub struct Buyers {
-    table: Table<BuyerKey, Buyer>,
+    events: BTreeMap<EventId, Slab<Person>>,
+}
+
+/// A person as stored: 40 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Person {
+    /// The two halves of the id.
+    buyer: [u64; 2],
+    /// The pass's two numbers; of no meaning without a `session`.
+    index: u64,
+    until: Timestamp,
+    places: u16,
+    session: bool,
+}
+
+const _: () = assert!(size_of::<Option<Person>>() <= 40);
+
+impl Keyed for Person {
+    type Key = BuyerId;
+
+    fn key(&self) -> BuyerId {
+        BuyerId(u128::from(self.buyer[0]) << 64 | u128::from(self.buyer[1]))
+    }
+}
+
+impl Person {
+    fn new(BuyerId(id): BuyerId, what: Buyer) -> Self {
+        let (index, until) = match what.session {
+            Some(Pass { index, until }) => (index, until),
+            None => (0, Timestamp::default()),
+        };
+        Self {
+            buyer: [(id >> 64) as u64, id as u64],
+            index,
+            until,
+            places: what.places,
+            session: what.session.is_some(),
+        }
+    }
+
+    fn what(&self) -> Buyer {
+        let (index, until) = (self.index, self.until);
+        Buyer {
+            places: self.places,
+            session: self.session.then_some(Pass { index, until }),
+        }
+    }
 }
 
 impl Buyers {
     /// What is remembered of a person.
     pub fn get(&self, key: BuyerKey) -> Buyer {
-        self.table.get(&key).copied().unwrap_or_default()
+        let person = self
+            .events
+            .get(&key.event)
+            .and_then(|people| people.get(&key.buyer));
+        person.map(Person::what).unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.table.len()
+        self.events.values().map(Slab::len).sum()
     }
 
-    pub(crate) fn sorted(&self) -> Vec<(BuyerKey, &Buyer)> {
-        self.table.sorted()
+    /// Everybody, by event and person. Costs a sort.
+    pub(crate) fn sorted(&self) -> Vec<(BuyerKey, Buyer)> {
+        let mut all = Vec::with_capacity(self.len());
+        for (event, people) in &self.events {
+            all.extend(people.sorted().into_iter().map(|person| {
+                let (event, buyer) = (*event, person.key());
+                (BuyerKey { event, buyer }, person.what())
+            }));
+        }
+        all
     }
 
     pub(crate) fn restore(&mut self, key: BuyerKey, buyer: Buyer) {
-        self.table.insert(key, buyer);
+        let people = self.events.entry(key.event).or_default();
+        people.put(Person::new(key.buyer, buyer));
     }
 
     /// The session `pass` opens or continues. A pass is worth one session: while it lasts, it may
@@ -85,25 +146,38 @@ impl Buyers {
 
     /// Takes `places` from the allowance, and spends the pass. Checked before.
     pub(crate) fn take(&mut self, key: BuyerKey, places: u16, session: Option<Pass>) {
-        let buyer = self.table.get_or_insert_with(key, Buyer::default);
+        let people = self.events.entry(key.event).or_default();
+        let (no, mut buyer) = match people.find(&key.buyer) {
+            Some(no) => (Some(no), people.at(no).what()),
+            None => (None, Buyer::default()),
+        };
         buyer.places = buyer
             .places
             .checked_add(places)
             .expect("the allowance has 16 bits and was checked");
         buyer.session = session.or(buyer.session);
+        let person = Person::new(key.buyer, buyer);
+        match no {
+            Some(no) => *people.at_mut(no) = person,
+            None => drop(people.insert(person)),
+        }
     }
 
     /// Gives `places` back.
     pub(crate) fn give_back(&mut self, key: BuyerKey, places: u16) {
-        let Some(buyer) = self.table.get_mut(&key) else {
+        let Some(people) = self.events.get_mut(&key.event) else {
             return;
         };
-        buyer.places = buyer
+        let Some(no) = people.find(&key.buyer) else {
+            return;
+        };
+        let person = people.at_mut(no);
+        person.places = person
             .places
             .checked_sub(places)
             .expect("what is given back was taken before");
-        if *buyer == Buyer::default() {
-            self.table.remove(&key);
+        if person.what() == Buyer::default() {
+            people.take(no);
         }
     }
 }

@@ -80,12 +80,15 @@ impl ClosedOrders {
 
 impl ClosedOrder {
     pub(crate) fn of(order: &Order, why: CloseReason, closed_at: Timestamp) -> Self {
-        let legs = order.legs.iter().map(|leg| (leg.shard, &leg.want));
+        let mut mark = Mark::of(order.event, order.buyer, order.pass_index());
+        for leg in order.legs.iter() {
+            mark.put_leg(leg.shard, leg.asked_mark());
+        }
         Self {
             id: order.id,
             event: order.event,
             buyer: order.buyer,
-            content: mark(order.event, order.buyer, order.pass_index, legs),
+            content: mark.0,
             why,
             closed_at,
             attempts: order.attempts,
@@ -93,25 +96,24 @@ impl ClosedOrder {
     }
 
     pub(crate) fn same_content(&self, open: &OpenOrder) -> bool {
-        let legs = open.legs.iter().map(|leg| (leg.shard, &leg.want));
         let index = open.pass.map(|Pass { index, .. }| index);
-        self.content == mark(open.event, open.buyer, index, legs)
+        let mut mark = Mark::of(open.event, open.buyer, index);
+        for leg in &open.legs {
+            mark.put_leg(leg.shard, super::leg::mark(&leg.want));
+        }
+        let legs = open.legs.iter().map(|leg| (leg.shard, &leg.want));
+        self.content == mark.0 || self.content == old_mark(open.event, open.buyer, index, legs)
     }
 }
 
-/// A 64-bit mark of an order's content. Not cryptographic: whoever makes two contents collide
-/// under an id of their own gains an answer they had anyway.
-fn mark<'a>(
+/// The mark that was made when orders kept their whole content: snapshots may still hold some.
+fn old_mark<'a>(
     event: EventId,
     buyer: BuyerId,
     pass_index: Option<u64>,
     legs: impl Iterator<Item = (ShardId, &'a Want)>,
 ) -> u64 {
-    let mut mark = Mark(0x9e37_79b9_7f4a_7c15);
-    mark.put_wide(event.0);
-    mark.put_wide(buyer.0);
-    mark.put(pass_index.map_or(0, |_| 1));
-    mark.put(pass_index.unwrap_or(0));
+    let mut mark = Mark::of(event, buyer, pass_index);
     for (shard, want) in legs {
         mark.put(u64::from(shard.0));
         match want {
@@ -143,10 +145,26 @@ fn mark<'a>(
     mark.0
 }
 
-/// Folds words into one: multiply wide, fold the halves.
+/// A 64-bit mark of an order's content: folds words into one (multiply wide, fold the halves).
+/// Not cryptographic: whoever makes two contents collide under an id of their own gains an answer
+/// they had anyway.
 struct Mark(u64);
 
 impl Mark {
+    fn of(event: EventId, buyer: BuyerId, pass_index: Option<u64>) -> Self {
+        let mut mark = Self(0x9e37_79b9_7f4a_7c15);
+        mark.put_wide(event.0);
+        mark.put_wide(buyer.0);
+        mark.put(pass_index.map_or(0, |_| 1));
+        mark.put(pass_index.unwrap_or(0));
+        mark
+    }
+
+    fn put_leg(&mut self, shard: ShardId, asked: u32) {
+        self.put(4 << 32 | u64::from(shard.0));
+        self.put(u64::from(asked));
+    }
+
     fn put(&mut self, word: u64) {
         let product =
             u128::from(self.0 ^ word.wrapping_add(0xa076_1d64_78bd_642f)) * 0xe703_7ed1_a0b4_28db;
@@ -156,5 +174,40 @@ impl Mark {
     fn put_wide(&mut self, word: u128) {
         self.put((word >> 64) as u64);
         self.put(word as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::LegWant;
+
+    #[test]
+    fn an_order_closed_by_a_release_that_made_other_marks_is_still_known() {
+        let want = Want::Standing {
+            section: SectionNo(3),
+            count: 2,
+        };
+        let shard = ShardId(1);
+        let mut open = OpenOrder {
+            order: OrderId::new(shard, 5),
+            event: EventId(1),
+            buyer: BuyerId(2),
+            pass: None,
+            legs: vec![LegWant { shard, want }],
+        };
+        let legs = open.legs.iter().map(|leg| (leg.shard, &leg.want));
+        let closed = ClosedOrder {
+            id: open.order,
+            event: open.event,
+            buyer: open.buyer,
+            content: old_mark(open.event, open.buyer, None, legs),
+            why: CloseReason::Cancelled,
+            closed_at: Timestamp(1),
+            attempts: 0,
+        };
+        assert!(closed.same_content(&open));
+        open.legs[0].shard = ShardId(2);
+        assert!(!closed.same_content(&open));
     }
 }

@@ -42,9 +42,9 @@ impl Ledger {
         }
         let until = order.until.plus_ms(by_ms);
         order.change(&mut self.due, |order| {
+            // When it was opened moves along: the door's time to report, and the courier's, stood
+            // still as well.
             order.until = until;
-            // The door's time to report, and the courier's, stood still as well.
-            order.opened_at = order.opened_at.plus_ms(by_ms);
         });
         let extended = Change::OrderExtended {
             order: order.reference(),

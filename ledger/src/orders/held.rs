@@ -29,7 +29,7 @@ impl Ledger {
                 return Err(Rejection::HoldExpired);
             }
             for held in legs {
-                order.legs[usize::from(held.leg)].held = Some(*held);
+                order.legs[usize::from(held.leg)].hold(held);
             }
             if order.all_held() {
                 order.enter(OrderState::Held, &mut self.due);
@@ -67,16 +67,17 @@ impl Ledger {
             return;
         };
         for leg in 0..order.legs.len() {
-            if order.legs[leg].held.is_none() {
+            let part = &order.legs[leg];
+            if let Some(want) = part.want().filter(|_| !part.is_held()) {
                 let hold = HoldLeg {
                     leg: order.leg_key(leg),
                     event: order.event,
                     buyer: order.buyer,
-                    want: order.legs[leg].want.clone(),
+                    want,
                     until: order.until,
                 };
                 self.outboxes
-                    .send(order.legs[leg].shard, Message::Hold(Box::new(hold)));
+                    .send(part.shard, Message::Hold(Box::new(hold)));
             }
         }
         order.enter(OrderState::Opening { driven: true }, &mut self.due);
@@ -88,7 +89,7 @@ fn fits(order: &Order, held: &HeldLeg) -> bool {
     order
         .legs
         .get(usize::from(held.leg))
-        .is_some_and(|leg| leg.want.count() == held.places.count())
+        .is_some_and(|leg| leg.count() == held.places.count())
 }
 
 impl Ledger {

@@ -21,9 +21,13 @@ mod closed;
 mod expire;
 mod extend;
 mod held;
+mod leg;
 mod open;
 mod order;
+mod saved;
 mod want;
 
 pub use closed::{ClosedOrder, ClosedOrders};
-pub use order::{Order, OrderLeg, OrderState};
+pub use leg::{LegList, OrderLeg};
+pub use order::{Order, OrderState};
+pub use saved::{Asked, SavedOrder, SavedOrderLeg};

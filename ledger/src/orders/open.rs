@@ -2,9 +2,9 @@
 //! held in the same entry when home owns every leg.
 
 use super::want::check_order;
-use super::{Order, OrderState};
+use super::{LegList, Order, OrderLeg, OrderState};
 use crate::buyers::BuyerKey;
-use crate::change::Change;
+use crate::change::{Change, OrderRef};
 use crate::command::{HoldLeg, OpenOrder};
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -46,24 +46,29 @@ impl Ledger {
             .check_allowance(key, places, plan.rules.buyer_seats_max)?;
 
         let until = now.plus_ms(plan.rules.hold_ms);
-        let mut order = Box::new(Order::open(open, now, until));
-        let local = order.is_local();
-        let reference = order.reference();
-        self.note(Change::OrderOpened { order: reference });
-        if local {
-            self.hold_in_place(&mut order, now)?;
-            order.state = OrderState::Held;
-            self.note(Change::OrderHeld {
-                order: reference,
-                until,
-            });
-        }
+        let local = open.legs.iter().all(|leg| leg.shard == self.shard);
+        let order = OrderRef {
+            order: open.order,
+            event: open.event,
+            buyer: open.buyer,
+        };
+        self.note(Change::OrderOpened { order });
+        let (legs, state) = if local {
+            let legs = self.hold_in_place(open, now, until)?;
+            self.note(Change::OrderHeld { order, until });
+            (legs, OrderState::Held)
+        } else {
+            let wanted = |leg: usize| Ok::<_, Rejection>(OrderLeg::wanted(&open.legs[leg]));
+            let legs = LegList::make(open.legs.len(), wanted)?;
+            (legs, OrderState::Opening { driven: false })
+        };
+        let order = Order::open(open, legs, state, now, until);
         self.buyers.take(key, places, pass);
         if let Some(at) = order.deadline() {
             self.due.set(at, crate::due::Due::Order(order.id));
         }
         let receipt = order.receipt();
-        self.orders.insert(order.id, order);
+        self.orders.insert(order);
         Ok(receipt)
     }
 
@@ -87,26 +92,34 @@ impl Ledger {
 
     /// Holds every leg here and now, or none: a refusal undoes the legs before it, so that
     /// nothing at all has changed.
-    fn hold_in_place(&mut self, order: &mut Order, now: Timestamp) -> Result<(), Rejection> {
-        for leg in 0..order.legs.len() {
+    fn hold_in_place(
+        &mut self,
+        open: &OpenOrder,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<LegList, Rejection> {
+        let key = |leg: usize| LegKey {
+            order: open.order,
+            leg: leg as u8,
+        };
+        LegList::make(open.legs.len(), |leg| {
             let hold = HoldLeg {
-                leg: order.leg_key(leg),
-                event: order.event,
-                buyer: order.buyer,
-                want: order.legs[leg].want.clone(),
-                until: order.until,
+                leg: key(leg),
+                event: open.event,
+                buyer: open.buyer,
+                want: open.legs[leg].want.clone(),
+                until,
             };
             match self.seats.hold(&hold, now, &mut self.due, false) {
-                Ok(held) => order.legs[leg].held = Some(held),
+                Ok(held) => Ok(OrderLeg::held_at_once(&open.legs[leg], &held)),
                 Err(why) => {
                     for taken in 0..leg {
-                        self.seats.undo(order.leg_key(taken), now, &mut self.due);
+                        self.seats.undo(key(taken), now, &mut self.due);
                     }
-                    return Err(why);
+                    Err(why)
                 }
             }
-        }
-        Ok(())
+        })
     }
 
     /// Holds one leg for an order that may live anywhere.

@@ -1,13 +1,19 @@
 //! One order, and the only way its state and deadline may change.
 
+use std::collections::BTreeMap;
+
+use super::leg::{LegList, OrderLeg};
 use crate::change::OrderRef;
-use crate::command::{LegWant, OpenOrder, Want};
+use crate::command::OpenOrder;
 use crate::due::{Due, DueIndex};
 use crate::ids::*;
 use crate::limits::{OPENING_GRACE_MS, OPENING_MS};
 use crate::outcome::{HeldLeg, OrderPhase, Receipt};
+use crate::slab::Keyed;
+use crate::text::Text;
+use crate::tickets::ticket_id;
 
-/// What one buyer reserves in one go.
+/// What one buyer reserves in one go, in 144 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Order {
     /// Its id.
@@ -16,38 +22,30 @@ pub struct Order {
     pub event: EventId,
     /// Who buys.
     pub buyer: BuyerId,
-    /// Index of the pass it was opened with.
-    pub pass_index: Option<u64>,
-    /// When it was opened, moved on by the length of outages.
-    pub opened_at: Timestamp,
     /// The deadline its buyer was told. It is held iff `clock < until`.
     pub until: Timestamp,
+    /// How long before `until` it was opened.
+    pub(super) hold_ms: u32,
+    /// Index of the pass it was opened with; see [`pass_word`].
+    pub(super) pass: u64,
     /// Its parts.
-    pub legs: Vec<OrderLeg>,
+    pub legs: LegList,
     /// Where it stands.
     pub state: OrderState,
     /// Payment attempts started so far; the latest has this number.
     pub attempts: u8,
-    /// The payment method the next attempt will use, while legs are being pinned.
-    pub method: String,
+    pub(super) rest: Option<Box<Rest>>,
 }
 
-/// The part of an order in one shard.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OrderLeg {
-    /// The shard that owns its seats.
-    pub shard: ShardId,
-    /// What was asked for.
-    pub want: Want,
-    /// What it got.
-    pub held: Option<HeldLeg>,
-    /// Pins sent and not answered yet. Messages of a pair of shards keep their order, so only the
-    /// answer that brings this to 0 speaks of the newest pin: an older one may have been undone.
-    pub pins_unanswered: u8,
-    /// Whether the newest pin was confirmed.
-    pub pinned: bool,
-    /// One ticket a place, once sold.
-    pub tickets: Vec<TicketId>,
+const _: () = assert!(size_of::<Option<Order>>() <= 144);
+
+/// What few orders have, and those not for long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Rest {
+    /// The payment method the next attempt will use, while legs are being pinned.
+    method: Text,
+    /// Tickets that do not follow from their leg's id, by leg.
+    tickets: BTreeMap<u8, Vec<TicketId>>,
 }
 
 /// Where an order stands.
@@ -90,27 +88,39 @@ pub enum OrderState {
     Refunded,
 }
 
+impl Keyed for Order {
+    type Key = OrderId;
+
+    fn key(&self) -> OrderId {
+        self.id
+    }
+}
+
+/// The index of a pass in 8 bytes. The last number stands for none: no room is that large.
+pub(super) fn pass_word(index: Option<u64>) -> u64 {
+    index.unwrap_or(u64::MAX)
+}
+
 impl Order {
-    pub(crate) fn open(open: &OpenOrder, now: Timestamp, until: Timestamp) -> Self {
-        let leg = |leg: &LegWant| OrderLeg {
-            shard: leg.shard,
-            want: leg.want.clone(),
-            held: None,
-            pins_unanswered: 0,
-            pinned: false,
-            tickets: Vec::new(),
-        };
+    /// An order whose legs stand at `legs`.
+    pub(super) fn open(
+        open: &OpenOrder,
+        legs: LegList,
+        state: OrderState,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Self {
         Self {
             id: open.order,
             event: open.event,
             buyer: open.buyer,
-            pass_index: open.pass.map(|pass| pass.index),
-            opened_at: now,
             until,
-            legs: open.legs.iter().map(leg).collect(),
-            state: OrderState::Opening { driven: false },
+            hold_ms: u32::try_from(until.since_ms(now)).unwrap_or(u32::MAX),
+            pass: pass_word(open.pass.map(|pass| pass.index)),
+            legs,
+            state,
             attempts: 0,
-            method: String::new(),
+            rest: None,
         }
     }
 
@@ -118,13 +128,23 @@ impl Order {
     pub(crate) fn same_content(&self, open: &OpenOrder) -> bool {
         self.event == open.event
             && self.buyer == open.buyer
-            && self.pass_index == open.pass.map(|pass| pass.index)
+            && self.pass == pass_word(open.pass.map(|pass| pass.index))
             && self.legs.len() == open.legs.len()
             && self
                 .legs
                 .iter()
                 .zip(&open.legs)
-                .all(|(have, want)| have.shard == want.shard && have.want == want.want)
+                .all(|(have, want)| have.asked_for(want))
+    }
+
+    /// Index of the pass it was opened with.
+    pub fn pass_index(&self) -> Option<u64> {
+        (self.pass != u64::MAX).then_some(self.pass)
+    }
+
+    /// When it was opened, moved on by the length of outages.
+    pub fn opened_at(&self) -> Timestamp {
+        Timestamp(self.until.0.saturating_sub(u64::from(self.hold_ms)))
     }
 
     /// Whether home owns every leg, so that each step is one entry.
@@ -152,34 +172,107 @@ impl Order {
 
     /// Places it counts for in its buyer's allowance.
     pub fn places(&self) -> u16 {
-        self.legs.iter().map(|leg| leg.want.count()).sum()
+        self.legs.iter().map(OrderLeg::count).sum()
     }
 
     /// What it costs, in minor units; 0 before it is held.
     pub fn amount(&self) -> u64 {
-        let price = |held: &HeldLeg| {
-            held.price_each
-                .saturating_mul(u64::from(held.places.count()))
-        };
-        self.legs
-            .iter()
-            .filter_map(|leg| leg.held.as_ref().map(price))
-            .fold(0, u64::saturating_add)
+        let prices = self.legs.iter().map(OrderLeg::amount);
+        prices.fold(0, u64::saturating_add)
     }
 
     /// Whether every leg holds its seats.
     pub(crate) fn all_held(&self) -> bool {
-        self.legs.iter().all(|leg| leg.held.is_some())
+        self.legs.iter().all(OrderLeg::is_held)
     }
 
     /// What each leg got so far.
     pub fn held_legs(&self) -> Vec<HeldLeg> {
-        self.legs.iter().filter_map(|leg| leg.held).collect()
+        let legs = self.legs.iter().enumerate();
+        legs.filter_map(|(number, leg)| leg.held(number as u8))
+            .collect()
+    }
+
+    /// The payment method the next attempt will use, while legs are being pinned.
+    pub fn method(&self) -> &str {
+        self.rest.as_ref().map_or("", |rest| rest.method.as_str())
+    }
+
+    pub(crate) fn set_method(&mut self, method: &str) {
+        self.change_rest(|rest| rest.method = method.into());
+    }
+
+    pub(crate) fn take_method(&mut self) -> Text {
+        self.change_rest(|rest| std::mem::take(&mut rest.method))
     }
 
     /// All its tickets.
     pub fn tickets(&self) -> impl Iterator<Item = TicketId> + '_ {
-        self.legs.iter().flat_map(|leg| leg.tickets.iter().copied())
+        (0..self.legs.len()).flat_map(|leg| self.leg_tickets(leg))
+    }
+
+    /// The tickets of one leg: none, until it is sold. Their ids follow from the leg's.
+    pub(crate) fn leg_tickets(&self, leg: usize) -> Vec<TicketId> {
+        let other = self.rest.as_ref();
+        if let Some(other) = other.and_then(|rest| rest.tickets.get(&(leg as u8))) {
+            return other.clone();
+        }
+        match self.legs.get(leg) {
+            Some(part) if part.sold => self.tickets_to_be(leg),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether every leg has a ticket for every place.
+    pub(crate) fn is_complete(&self) -> bool {
+        let other = |leg: usize| self.rest.as_ref()?.tickets.get(&(leg as u8));
+        let mut legs = self.legs.iter().enumerate();
+        legs.all(|(number, leg)| {
+            leg.sold || other(number).is_some_and(|ids| ids.len() == usize::from(leg.count()))
+        })
+    }
+
+    /// Whether every leg has tickets.
+    pub(crate) fn all_sold(&self) -> bool {
+        let other = |leg: usize| self.rest.as_ref()?.tickets.get(&(leg as u8));
+        let mut legs = self.legs.iter().enumerate();
+        legs.all(|(number, leg)| leg.sold || other(number).is_some())
+    }
+
+    /// A leg of ours was sold.
+    pub(crate) fn sold_here(&mut self, leg: usize) {
+        self.legs[leg].sold = true;
+    }
+
+    /// A leg was sold with these tickets. Those its shard should have issued need not be kept.
+    pub(crate) fn note_tickets(&mut self, leg: usize, tickets: &[TicketId]) {
+        let sold = !tickets.is_empty() && self.tickets_to_be(leg) == tickets;
+        self.legs[leg].sold = sold;
+        self.change_rest(|rest| {
+            if sold || tickets.is_empty() {
+                rest.tickets.remove(&(leg as u8));
+            } else {
+                rest.tickets.insert(leg as u8, tickets.to_vec());
+            }
+        });
+    }
+
+    fn tickets_to_be(&self, leg: usize) -> Vec<TicketId> {
+        let (part, key) = (&self.legs[leg], self.leg_key(leg));
+        let places = 0..part.count() as u8;
+        places
+            .map(|ordinal| ticket_id(part.shard, key, ordinal))
+            .collect()
+    }
+
+    /// Changes what few orders have. Nothing of it is left when there is nothing in it.
+    fn change_rest<R>(&mut self, change: impl FnOnce(&mut Rest) -> R) -> R {
+        let mut rest = self.rest.take().map(|rest| *rest).unwrap_or_default();
+        let result = change(&mut rest);
+        if rest != Rest::default() {
+            self.rest = Some(Box::new(rest));
+        }
+        result
     }
 
     /// Where it stands, in a word.
@@ -233,10 +326,10 @@ impl Order {
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match self.state {
             OrderState::Opening { driven: false } => {
-                Some(self.until.min(self.opened_at.plus_ms(OPENING_GRACE_MS)))
+                Some(self.until.min(self.opened_at().plus_ms(OPENING_GRACE_MS)))
             }
             OrderState::Opening { driven: true } => {
-                Some(self.until.min(self.opened_at.plus_ms(OPENING_MS)))
+                Some(self.until.min(self.opened_at().plus_ms(OPENING_MS)))
             }
             OrderState::Held => Some(self.until),
             OrderState::Pinning { deadline }

@@ -6,6 +6,7 @@
 
 use crate::ids::{OrderId, Timestamp};
 use crate::payment::{PaymentResult, PaymentStep};
+use crate::text::Text;
 
 /// A try to pay for an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,14 +20,17 @@ pub struct AttemptKey {
 /// What is known of a try.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attempt {
+    /// Which try of its order, from 1.
+    pub number: u8,
     /// Minor units.
     pub amount: u64,
     /// ISO 4217.
     pub currency: [u8; 3],
-    /// The buyer's opaque payment method.
-    pub method: String,
+    /// The buyer's opaque payment method, until the money is taken. What comes after goes by the
+    /// provider's reference, and a token that is not kept cannot leak.
+    pub method: Text,
     /// The provider's reference, once known.
-    pub reference: String,
+    pub reference: Box<str>,
     /// Where it stands.
     pub state: AttemptState,
     /// Whether the call it is owed was answered "unknown" before.
@@ -122,7 +126,10 @@ impl Attempt {
         if let PaymentResult::Done { reference } = result
             && self.reference.is_empty()
         {
-            self.reference.clone_from(reference);
+            self.reference = reference.as_str().into();
+        }
+        if self.captured {
+            self.method = Text::default();
         }
         Some(news)
     }

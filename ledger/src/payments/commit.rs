@@ -27,10 +27,10 @@ impl Ledger {
         for number in 0..order.legs.len() {
             let leg = order.leg_key(number);
             if local {
-                order.legs[number].tickets = self
-                    .seats
+                self.seats
                     .sell(leg, now, &mut self.tickets, &mut self.due)
                     .expect("a pinned leg can be sold: no clock ends a pin");
+                order.sold_here(number);
             } else {
                 self.outboxes
                     .send(order.legs[number].shard, Message::Sell { leg });
@@ -49,10 +49,11 @@ impl Ledger {
         if !matches!(order.state, OrderState::Committed { .. }) {
             return;
         }
-        let Some(part) = order.legs.get_mut(usize::from(leg.leg)) else {
+        let number = usize::from(leg.leg);
+        if number >= order.legs.len() {
             return;
-        };
-        part.tickets = tickets.to_vec();
+        }
+        order.note_tickets(number, tickets);
         self.paid_when_complete(leg.order);
     }
 
@@ -71,8 +72,7 @@ impl Ledger {
         let Some(order) = self.orders.get_mut(&id) else {
             return;
         };
-        let sold = order.legs.iter().all(|leg| !leg.tickets.is_empty());
-        if sold && order.state == (OrderState::Committed { captured: true }) {
+        if order.all_sold() && order.state == (OrderState::Committed { captured: true }) {
             order.enter(OrderState::Paid, &mut self.due);
             let paid = Change::OrderPaid {
                 order: order.reference(),

@@ -45,8 +45,7 @@ impl Ledger {
         if method.len() > PAYMENT_METHOD_BYTES_MAX {
             return Err(Rejection::TextTooLong);
         }
-        order.method.clear();
-        order.method.push_str(method);
+        order.set_method(method);
         if order.is_local() {
             self.pin_in_place(id, now);
         } else {
@@ -59,11 +58,7 @@ impl Ledger {
             for number in 0..order.legs.len() {
                 let leg = order.leg_key(number);
                 let part = &mut order.legs[number];
-                let generation = part
-                    .held
-                    .as_ref()
-                    .expect("every leg of a held order holds")
-                    .generation;
+                let generation = part.generation().expect("every leg of a held order holds");
                 part.pinned = false;
                 part.pins_unanswered = part.pins_unanswered.saturating_add(1);
                 self.outboxes
@@ -76,11 +71,7 @@ impl Ledger {
     fn pin_in_place(&mut self, id: OrderId, now: Timestamp) {
         let order = self.orders.get(&id).expect("the caller has just seen it");
         for (number, part) in order.legs.iter().enumerate() {
-            let generation = part
-                .held
-                .as_ref()
-                .expect("every leg of a held order holds")
-                .generation;
+            let generation = part.generation().expect("every leg of a held order holds");
             self.seats
                 .pin(order.leg_key(number), generation, now, &mut self.due)
                 .expect("a leg at home is held exactly as long as its order");
@@ -106,13 +97,14 @@ impl Ledger {
             attempt: order.attempts,
         };
         let attempt = Attempt {
+            number: key.attempt,
             amount,
             currency: self
                 .events
                 .get(&order.event)
                 .map_or(*b"XXX", |event| event.plan.rules.currency),
-            method: std::mem::take(&mut order.method),
-            reference: String::new(),
+            method: order.take_method(),
+            reference: Box::default(),
             state: AttemptState::Authorizing,
             unknown: false,
             captured: false,
@@ -124,7 +116,7 @@ impl Ledger {
             },
             &mut self.due,
         );
-        self.payments.insert(key, attempt);
+        self.payments.insert(id, attempt);
         let started = Change::PaymentStarted {
             order: order.reference(),
             attempt: key.attempt,

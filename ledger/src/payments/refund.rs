@@ -45,7 +45,7 @@ impl Ledger {
         self.buyers.give_back(buyer, places);
         let order = self.orders.remove(&id).expect("it was there a moment ago");
         self.release_legs(&order, now);
-        self.orders.insert(id, order);
+        self.orders.insert(order);
         self.payment_receipt(id)
     }
 

@@ -3,20 +3,41 @@
 use std::collections::BTreeSet;
 
 use super::attempt::{Attempt, AttemptKey};
-use crate::ids::Timestamp;
+use crate::ids::{OrderId, Timestamp};
 use crate::payment::PaymentDue;
-use crate::table::Table;
+use crate::slab::{Keyed, Slab};
+
+/// A try as stored: 64 bytes.
+#[derive(Clone, Debug)]
+struct Record {
+    /// The two halves of the order's id.
+    order: [u64; 2],
+    attempt: Attempt,
+}
+
+const _: () = assert!(size_of::<Option<Record>>() <= 64);
+
+impl Keyed for Record {
+    type Key = AttemptKey;
+
+    fn key(&self) -> AttemptKey {
+        AttemptKey {
+            order: OrderId(u128::from(self.order[0]) << 64 | u128::from(self.order[1])),
+            attempt: self.attempt.number,
+        }
+    }
+}
 
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Payments {
-    attempts: Table<AttemptKey, Attempt>,
+    attempts: Slab<Record>,
     owed: BTreeSet<(Timestamp, AttemptKey)>,
 }
 
 impl Payments {
     pub(crate) fn get(&self, key: AttemptKey) -> Option<&Attempt> {
-        self.attempts.get(&key)
+        self.attempts.get(&key).map(|record| &record.attempt)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -24,21 +45,24 @@ impl Payments {
     }
 
     pub(crate) fn sorted(&self) -> Vec<(AttemptKey, &Attempt)> {
-        self.attempts.sorted()
+        let all = self.attempts.sorted().into_iter();
+        all.map(|record| (record.key(), &record.attempt)).collect()
     }
 
-    pub(crate) fn insert(&mut self, key: AttemptKey, attempt: Attempt) {
-        if attempt.owed().is_some() {
-            self.owed.insert((attempt.since, key));
+    pub(crate) fn insert(&mut self, order: OrderId, attempt: Attempt) {
+        let OrderId(id) = order;
+        let order = [(id >> 64) as u64, id as u64];
+        let record = Record { order, attempt };
+        if record.attempt.owed().is_some() {
+            self.owed.insert((record.attempt.since, record.key()));
         }
-        self.attempts.insert(key, attempt);
+        self.attempts.put(record);
     }
 
     /// Forgets a try that is owed nothing; the others stay until they are settled.
     pub(crate) fn forget_settled(&mut self, key: AttemptKey) {
         if self
-            .attempts
-            .get(&key)
+            .get(key)
             .is_some_and(|attempt| attempt.owed().is_none())
         {
             self.attempts.remove(&key);
@@ -51,7 +75,7 @@ impl Payments {
         key: AttemptKey,
         change: impl FnOnce(&mut Attempt) -> R,
     ) -> Option<R> {
-        let attempt = self.attempts.get_mut(&key)?;
+        let attempt = &mut self.attempts.get_mut(&key)?.attempt;
         let before = attempt.owed().map(|_| attempt.since);
         let result = change(attempt);
         let after = attempt.owed().map(|_| attempt.since);
@@ -65,15 +89,15 @@ impl Payments {
     /// Calls that are owed, oldest first.
     pub(crate) fn due(&self) -> impl Iterator<Item = PaymentDue> + '_ {
         self.owed.iter().filter_map(|(_, key)| {
-            let attempt = self.attempts.get(key)?;
+            let attempt = self.get(*key)?;
             Some(PaymentDue {
                 order: key.order,
                 step: attempt.owed()?,
                 attempt: key.attempt,
                 amount: attempt.amount,
                 currency: attempt.currency,
-                method: attempt.method.clone(),
-                reference: attempt.reference.clone(),
+                method: attempt.method.as_str().to_owned(),
+                reference: attempt.reference.clone().into(),
                 unknown: attempt.unknown,
             })
         })
@@ -82,7 +106,6 @@ impl Payments {
     /// Whether the index lists exactly the tries that are owed a call.
     pub(crate) fn index_is_true(&self) -> bool {
         let owed: BTreeSet<_> = self
-            .attempts
             .sorted()
             .into_iter()
             .filter(|(_, attempt)| attempt.owed().is_some())

@@ -1,6 +1,6 @@
 //! Who is in the waiting room, in order of arrival: one place a person (P6).
 //!
-//! 16 bytes for the person, 8 to 22 for finding them again, about one for proofs; the room's
+//! 16 bytes for the person, 10 to 15 for finding them again, about one for proofs; the room's
 //! memory is this file's.
 
 use super::merkle::{self, Hash, Merkle};

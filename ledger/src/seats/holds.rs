@@ -12,8 +12,10 @@ use crate::change::{Change, Moved};
 use crate::command::{HoldLeg, Want};
 use crate::due::{Due, DueIndex};
 use crate::ids::*;
+use crate::kept::Kept;
 use crate::limits::*;
 use crate::outcome::{HeldLeg, Places, Rejection};
+use crate::slab::Keyed;
 use crate::table::hash_of;
 use crate::tickets::{Ticket, TicketState, TicketTable, ticket_id};
 
@@ -54,12 +56,12 @@ impl SeatTable {
             until: hold.until,
             content,
             section,
-            places,
+            places: Kept::from(&places),
             leg: hold.leg.leg,
             state: LegState::Held,
             expires_here,
         };
-        let no = self.legs.insert(record);
+        let no = self.legs.insert(record.clone());
         self.shift(
             &record,
             no,
@@ -83,7 +85,7 @@ impl SeatTable {
         due: &mut DueIndex,
     ) -> Result<(), Rejection> {
         let no = self.legs.find(leg).ok_or(Rejection::LegUnknown)?;
-        let record = *self.legs.get(no);
+        let record = self.legs.get(no).clone();
         if record.generation != generation {
             return Err(Rejection::LegOver);
         }
@@ -104,7 +106,7 @@ impl SeatTable {
         let Some(no) = self.legs.find(leg) else {
             return;
         };
-        let record = *self.legs.get(no);
+        let record = self.legs.get(no).clone();
         if record.state != LegState::Pinned {
             return;
         }
@@ -143,17 +145,18 @@ impl SeatTable {
         due: &mut DueIndex,
     ) -> Result<Vec<TicketId>, Rejection> {
         let no = self.legs.find(leg).ok_or(Rejection::LegUnknown)?;
-        let record = *self.legs.get(no);
+        let record = self.legs.get(no).clone();
         match record.state {
-            LegState::Held => return Err(Rejection::LegUnknown),
+            LegState::Held => Err(Rejection::LegUnknown),
             LegState::Pinned => {
                 self.legs.get_mut(no).state = LegState::Sold;
                 self.shift(&record, no, SeatStatus::Pinned, SeatStatus::Sold, now, due);
-                self.issue(&record, tickets);
+                let ids: Vec<TicketId> = self.ticket_ids(&record).collect();
+                tickets.issue(&ids, no.0);
+                Ok(ids)
             }
-            LegState::Sold => {}
+            LegState::Sold => Ok(self.ticket_ids(&record).collect()),
         }
-        Ok(self.ticket_ids(&record).collect())
     }
 
     /// The order is over: its places are free again, sold ones too (a refund; their tickets
@@ -174,8 +177,8 @@ impl SeatTable {
         };
         let record = self.free(no, now, due);
         if record.state == LegState::Sold {
-            self.ticket_ids(&record)
-                .for_each(|ticket| tickets.void(ticket));
+            let void = 0..record.places.count() as u8;
+            tickets.void(void.map(|ordinal| self.ticket(&record, ordinal)), no.0);
         }
         let latest = record.until.max(now).plus_ms(ENDED_LEG_MARGIN_MS);
         self.ended.remember(leg, latest, now);
@@ -275,13 +278,13 @@ impl SeatTable {
         due: &mut DueIndex,
     ) {
         let section = &mut self.sections[record.section as usize];
-        section.shift(&record.places, no, from, to);
+        let places = record.places.places();
+        section.shift(&places, no, from, to);
         let key = section.key();
         let event = key.event;
-        self.moved.push(fact(record, key, from, to));
+        self.moved.push(fact(record, places, key, from, to));
         let show = &mut self.shows[section.show()];
-        show.counts
-            .shift(u32::from(record.places.count()), from, to);
+        show.counts.shift(u32::from(places.count()), from, to);
         show.stock.changed(event, now, due);
     }
 
@@ -300,23 +303,38 @@ impl SeatTable {
         record
     }
 
-    fn issue(&self, record: &Record, tickets: &mut TicketTable) {
-        let section = self.sections[record.section as usize].key();
-        for (ordinal, id) in self.ticket_ids(record).enumerate() {
-            let seat = match &record.places {
-                Places::Seats(seats) => seats.as_slice().get(ordinal).copied(),
-                Places::Standing(_) => None,
-            };
-            tickets.insert(Ticket {
-                id,
-                order: record.order,
-                leg: record.leg,
-                ordinal: ordinal as u8,
-                buyer: record.buyer,
-                section,
-                seat,
-                state: TicketState::Valid,
-            });
+    /// The tickets that follow from a leg that was sold.
+    pub(crate) fn tickets_of(&self, leg: u32) -> impl Iterator<Item = Ticket> + '_ {
+        let record = self.legs.get(LegNo(leg));
+        (0..record.places.count() as u8).map(|ordinal| self.ticket(record, ordinal))
+    }
+
+    /// The sold leg that a ticket follows from.
+    pub(crate) fn leg_of_ticket(&self, ticket: &Ticket) -> Option<u32> {
+        let (order, leg) = (ticket.order, ticket.leg);
+        let no = self.legs.find(LegKey { order, leg })?;
+        let record = self.legs.get(no);
+        let sold = record.state == LegState::Sold
+            && u16::from(ticket.ordinal) < record.places.count()
+            && self.ticket(record, ticket.ordinal) == *ticket;
+        sold.then_some(no.0)
+    }
+
+    fn ticket(&self, record: &Record, ordinal: u8) -> Ticket {
+        let section = &self.sections[record.section as usize];
+        let seat = match record.places.places() {
+            Places::Seats(seats) => seats.as_slice().get(usize::from(ordinal)).copied(),
+            Places::Standing(_) => None,
+        };
+        Ticket {
+            id: ticket_id(self.shows[section.show()].shard, record.key(), ordinal),
+            order: record.order,
+            leg: record.leg,
+            ordinal,
+            buyer: record.buyer,
+            section: section.key(),
+            seat,
+            state: TicketState::Valid,
         }
     }
 
@@ -328,12 +346,18 @@ impl SeatTable {
 }
 
 /// What the journal says of a move.
-fn fact(record: &Record, section: SectionKey, from: SeatStatus, to: SeatStatus) -> Change {
+fn fact(
+    record: &Record,
+    places: Places,
+    section: SectionKey,
+    from: SeatStatus,
+    to: SeatStatus,
+) -> Change {
     let moved = Moved {
         leg: record.key(),
         buyer: record.buyer,
         section,
-        places: record.places,
+        places,
     };
     match (from, to) {
         (SeatStatus::Available, _) => Change::SeatsHeld(moved),

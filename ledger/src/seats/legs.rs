@@ -1,13 +1,10 @@
-//! The legs a shard holds, pins or has sold: a slab of fixed records, found by their key.
-//!
-//! No allocation for a hold: records are fixed and reused, chunks are added one at a time (a
-//! growing `Vec` would stall one entry by copying all legs, and waste half its memory).
+//! The legs a shard holds, pins or has sold: a slab of records, found by their key. A seat names
+//! its leg by its number in the slab. A hold of up to six seats needs no allocation.
 
 use super::seat::{LEGS_MAX, LegNo};
 use crate::ids::*;
-use crate::outcome::Places;
-use crate::slot_index::SlotIndex;
-use crate::table::hash_of;
+use crate::kept::Kept;
+use crate::slab::{Keyed, Slab};
 
 /// How firmly a leg has its places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +17,8 @@ pub enum LegState {
     Sold,
 }
 
-/// A leg as stored: 96 bytes, so that 70,000 single seats fit in 8 MiB.
-#[derive(Clone, Copy, Debug)]
+/// A leg as stored: 80 bytes, so that 70,000 single seats fit in 8 MiB.
+#[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) order: OrderId,
     pub(super) buyer: BuyerId,
@@ -31,16 +28,18 @@ pub(super) struct Record {
     pub(super) content: u32,
     /// Its section's number in the shard.
     pub(super) section: u32,
-    pub(super) places: Places,
+    pub(super) places: Kept,
     pub(super) leg: u8,
     pub(super) state: LegState,
     pub(super) expires_here: bool,
 }
 
-const _: () = assert!(size_of::<Record>() <= 96);
+const _: () = assert!(size_of::<Option<Record>>() <= 80);
 
-impl Record {
-    pub(super) fn key(&self) -> LegKey {
+impl Keyed for Record {
+    type Key = LegKey;
+
+    fn key(&self) -> LegKey {
         LegKey {
             order: self.order,
             leg: self.leg,
@@ -48,87 +47,46 @@ impl Record {
     }
 }
 
-/// The slab; see the module.
+/// The legs; see the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Legs {
-    chunks: Vec<Vec<Record>>,
-    free: Vec<u32>,
-    index: SlotIndex,
+    records: Slab<Record>,
 }
 
 impl Legs {
-    const CHUNK: usize = 1 << 10;
-
     pub(super) fn find(&self, key: LegKey) -> Option<LegNo> {
-        self.index
-            .find(hash_of(&key), |no| self.get(LegNo(no)).key() == key)
-            .map(LegNo)
+        self.records.find(&key).map(LegNo)
     }
 
     pub(super) fn get(&self, no: LegNo) -> &Record {
-        &self.chunks[no.0 as usize / Self::CHUNK][no.0 as usize % Self::CHUNK]
+        self.records.at(no.0)
     }
 
     pub(super) fn get_mut(&mut self, no: LegNo) -> &mut Record {
-        &mut self.chunks[no.0 as usize / Self::CHUNK][no.0 as usize % Self::CHUNK]
+        self.records.at_mut(no.0)
     }
 
     /// Adds a leg whose key is new.
     pub(super) fn insert(&mut self, record: Record) -> LegNo {
-        let no = match self.free.pop() {
-            Some(no) => {
-                *self.get_mut(LegNo(no)) = record;
-                no
-            }
-            None => self.append(record),
-        };
-        self.index.insert(hash_of(&record.key()), no);
+        let no = self.records.insert(record);
+        assert!(no < LEGS_MAX, "a shard has fewer seats than leg numbers");
         LegNo(no)
     }
 
     pub(super) fn remove(&mut self, no: LegNo) -> Record {
-        let record = *self.get(no);
-        self.index.remove(hash_of(&record.key()), no.0);
-        self.free.push(no.0);
-        record
+        self.records.take(no.0)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.index.len()
+        self.records.len()
     }
 
     /// All legs, by key.
     pub(super) fn sorted(&self) -> Vec<&Record> {
-        let slots = self.index.slots_unordered();
-        let mut all: Vec<&Record> = slots.map(|no| self.get(LegNo(no))).collect();
-        all.sort_unstable_by_key(|record| record.key());
-        all
+        self.records.sorted()
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        let chunk = |chunk: &Vec<Record>| chunk.capacity() * size_of::<Record>();
-        self.chunks.iter().map(chunk).sum::<usize>()
-            + self.chunks.capacity() * size_of::<Vec<Record>>()
-            + self.free.capacity() * 4
-            + self.index.heap_bytes()
-    }
-
-    fn append(&mut self, record: Record) -> u32 {
-        if self
-            .chunks
-            .last()
-            .is_none_or(|chunk| chunk.len() == Self::CHUNK)
-        {
-            self.chunks.push(Vec::with_capacity(Self::CHUNK));
-        }
-        let chunks = self.chunks.len();
-        let chunk = self
-            .chunks
-            .last_mut()
-            .expect("a chunk was just made sure of");
-        let no = ((chunks - 1) * Self::CHUNK + chunk.len()) as u32;
-        assert!(no < LEGS_MAX, "a shard has fewer seats than leg numbers");
-        chunk.push(record);
-        no
+        self.records.heap_bytes()
     }
 }

@@ -36,6 +36,7 @@ use crate::change::Change;
 use crate::event::{EventPlan, EventRules};
 use crate::ids::*;
 use crate::outcome::{HeldLeg, Places};
+use crate::slab::Keyed;
 use crate::table::Table;
 use ended::Ended;
 pub use legs::LegState;
@@ -243,7 +244,7 @@ impl SeatTable {
             event: section.key().event,
             buyer: record.buyer,
             section: section.key().section,
-            places: record.places,
+            places: record.places.places(),
             price_each: section.price(),
             generation: record.generation,
             until: record.until,

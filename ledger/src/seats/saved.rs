@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::due::{Due, DueIndex};
 use crate::event::EventPlan;
 use crate::ids::*;
+use crate::kept::Kept;
 use crate::outcome::Places;
 
 /// What a snapshot keeps of an event's seats besides its plan and legs.
@@ -85,7 +86,7 @@ impl SeatTable {
             until: leg.until,
             content: leg.content,
             section,
-            places: leg.places,
+            places: Kept::from(&leg.places),
             leg: leg.key.leg,
             state: leg.state,
             expires_here: leg.expires_here,

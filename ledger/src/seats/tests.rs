@@ -9,7 +9,7 @@ use crate::due::{Due, DueIndex};
 use crate::event::{Layout, QueueRules, Sale, SectionPlan};
 use crate::outcome::Rejection;
 use crate::seat_list::SeatList;
-use crate::tickets::{TicketState, TicketTable};
+use crate::tickets::{TicketState, TicketTable, Tickets};
 
 const EVENT: EventId = EventId(1);
 const HERE: ShardId = ShardId(1);
@@ -69,6 +69,13 @@ fn desk(layouts: Vec<Layout>) -> Desk {
     }
 }
 
+fn tickets(desk: &Desk) -> Tickets<'_> {
+    Tickets {
+        table: &desk.tickets,
+        seats: &desk.seats,
+    }
+}
+
 fn key(order: u128) -> LegKey {
     LegKey {
         order: OrderId::new(ShardId(9), order),
@@ -109,7 +116,7 @@ impl Desk {
     fn digest(&self) -> [u8; 32] {
         let mut digest = Digest::new();
         self.seats.digest(&mut digest);
-        self.tickets.digest(&mut digest);
+        tickets(self).digest(&mut digest);
         digest.finish()
     }
 }
@@ -153,7 +160,7 @@ fn a_leg_is_held_pinned_sold_and_refunded_and_every_step_may_be_repeated() {
         Ok(issued.clone())
     );
     assert_eq!(issued.len(), 2);
-    let ticket = desk.tickets.get(issued[1]).expect("it was issued");
+    let ticket = tickets(&desk).get(issued[1]).expect("it was issued");
     assert_eq!(
         (ticket.seat, ticket.state),
         (Some(SeatNo(1)), TicketState::Valid)
@@ -170,7 +177,7 @@ fn a_leg_is_held_pinned_sold_and_refunded_and_every_step_may_be_repeated() {
     assert!(!seats.release(key(1), Timestamp(70), &mut desk.tickets, due));
     assert_eq!(desk.status(0), SeatStatus::Available);
     assert_eq!(
-        desk.tickets.get(issued[0]).map(|t| t.state),
+        tickets(&desk).get(issued[0]).map(|t| t.state),
         Some(TicketState::Void)
     );
     assert_eq!(desk.hold(&hold, 80), Err(Rejection::LegOver));
@@ -486,7 +493,11 @@ fn restore(desk: &Desk, plan: &EventPlan) -> (Desk, DueIndex) {
         .for_each(|ended| seats.restore_ended(ended));
     let (generation, hold_ms) = desk.seats.marks();
     seats.restore_marks(generation, hold_ms);
-    let tickets = desk.tickets.clone();
+    let mut table = TicketTable::default();
+    for ticket in tickets(desk).sorted() {
+        table.restore(ticket, seats.leg_of_ticket(&ticket));
+    }
+    let tickets = table;
     (
         Desk {
             seats,

@@ -154,9 +154,9 @@ impl Run {
         };
         let mut legs = Vec::new();
         for (number, leg) in order.legs.iter().enumerate() {
-            if self.chance.one_in(6) {
+            let Some(want) = leg.want().filter(|_| !self.chance.one_in(6)) else {
                 return;
-            }
+            };
             let key = LegKey {
                 order: id,
                 leg: number as u8,
@@ -165,7 +165,7 @@ impl Run {
                 leg: key,
                 event: SHOW,
                 buyer: order.buyer,
-                want: leg.want.clone(),
+                want,
                 until: order.until,
             };
             if let Ok(Receipt::LegHeld(held)) = self
@@ -428,7 +428,7 @@ impl Run {
                         let leg = leg.expect("a paid order has all its legs");
                         assert_eq!(
                             (leg.state, leg.places.count()),
-                            (LegState::Sold, part.want.count())
+                            (LegState::Sold, part.count())
                         );
                     }
                     assert_eq!(

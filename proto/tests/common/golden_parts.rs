@@ -4,10 +4,10 @@
 
 use ledger::buyers::{Buyer, BuyerKey};
 use ledger::command::{CloseReason, Pass};
-use ledger::orders::{ClosedOrder, Order, OrderLeg, OrderState};
+use ledger::orders::{Asked, ClosedOrder, OrderState, SavedOrder, SavedOrderLeg};
 use ledger::outcome::Places;
 use ledger::parts::*;
-use ledger::payments::{Attempt, AttemptKey, AttemptState};
+use ledger::payments::{Attempt, AttemptState};
 use ledger::queue::{Mark, SavedDraw, SavedRoom};
 use ledger::seats::{Leg, LegState, SavedEnded, SavedEvent, Stock};
 use ledger::tickets::{Ticket, TicketState};
@@ -152,7 +152,7 @@ fn tickets() -> Vec<Ticket> {
     ]
 }
 
-fn orders() -> Vec<Order> {
+fn orders() -> Vec<SavedOrder> {
     let deadline = Timestamp(NOW + 15_000);
     let states = [
         OrderState::Opening { driven: false },
@@ -168,7 +168,7 @@ fn orders() -> Vec<Order> {
         OrderState::Refunding,
         OrderState::Refunded,
     ];
-    let order = |(number, state): (u8, OrderState)| Order {
+    let order = |(number, state): (u8, OrderState)| SavedOrder {
         id: OrderId::new(ShardId(2), u128::from(number)),
         event: EVENT,
         buyer: BUYER,
@@ -176,17 +176,17 @@ fn orders() -> Vec<Order> {
         opened_at: Timestamp(NOW - 5_000),
         until: Timestamp(NOW + 595_000),
         legs: vec![
-            OrderLeg {
+            SavedOrderLeg {
                 shard: ShardId(2),
-                want: want_seats(),
+                asked: Asked::Want(want_seats()),
                 held: Some(held_seats()),
                 pins_unanswered: 1,
                 pinned: true,
                 tickets: vec![TicketId(0xc1), TicketId(0xc2 << 120)],
             },
-            OrderLeg {
+            SavedOrderLeg {
                 shard: ShardId(3),
-                want: want_best(),
+                asked: Asked::Want(want_best()),
                 held: None,
                 pins_unanswered: 0,
                 pinned: false,
@@ -198,6 +198,40 @@ fn orders() -> Vec<Order> {
         method: "tok_é".into(),
     };
     (1..).zip(states).map(order).collect()
+}
+
+/// A small snapshot with an order that was given the best seats: the wish itself is not kept.
+pub fn parts_with_marks() -> Vec<Part> {
+    let head = Head {
+        shard: ShardId(2),
+        now: Timestamp(NOW),
+        applied: 12,
+        generation: Generation(80),
+        hold_ms_longest: 900_000,
+        received: Vec::new(),
+        feed_sequence: 31,
+    };
+    let leg = SavedOrderLeg {
+        shard: ShardId(3),
+        asked: Asked::Mark(0xfeed_beef),
+        held: Some(held_seats()),
+        pins_unanswered: 0,
+        pinned: false,
+        tickets: Vec::new(),
+    };
+    let order = SavedOrder {
+        id: OrderId::new(ShardId(2), 1),
+        event: EVENT,
+        buyer: BUYER,
+        pass_index: Some(9),
+        opened_at: Timestamp(NOW - 5_000),
+        until: Timestamp(NOW + 595_000),
+        legs: vec![leg],
+        state: OrderState::Held,
+        attempts: 0,
+        method: String::new(),
+    };
+    vec![Part::Head(head), Part::Orders(vec![order])]
 }
 
 fn closed() -> Vec<ClosedOrder> {
@@ -243,7 +277,7 @@ fn buyers() -> Vec<(BuyerKey, Buyer)> {
     ]
 }
 
-fn attempts() -> Vec<(AttemptKey, Attempt)> {
+fn attempts() -> Vec<(OrderId, Attempt)> {
     let states = [
         AttemptState::Authorizing,
         AttemptState::Declined,
@@ -256,21 +290,18 @@ fn attempts() -> Vec<(AttemptKey, Attempt)> {
         AttemptState::Settled,
     ];
     let attempt = |(number, state): (u8, AttemptState)| {
-        let key = AttemptKey {
-            order: ORDER,
-            attempt: number,
-        };
         let attempt = Attempt {
+            number,
             amount: 24_690,
             currency: *b"CHF",
             method: "tok_é".into(),
-            reference: format!("pay_{number}"),
+            reference: format!("pay_{number}").into(),
             state,
             unknown: number % 2 == 0,
             captured: number % 3 == 0,
             since: Timestamp(NOW - u64::from(number)),
         };
-        (key, attempt)
+        (ORDER, attempt)
     };
     (1..).zip(states).map(attempt).collect()
 }

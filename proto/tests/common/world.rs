@@ -165,7 +165,7 @@ impl World {
             },
             event: order.event,
             buyer: order.buyer,
-            want: order.legs[leg].want.clone(),
+            want: order.legs[leg].want()?,
             until: order.until,
         })))
     }

@@ -90,7 +90,7 @@ pub fn view(
             .map(|ticket| Uuid::from_u128(ticket.0))
             .collect(),
     });
-    let mut sold: BTreeMap<SectionKey, Vec<&Ticket>> = BTreeMap::new();
+    let mut sold: BTreeMap<SectionKey, Vec<Ticket>> = BTreeMap::new();
     for ticket in ledger.tickets().sorted() {
         if ticket.state == TicketState::Valid {
             sold.entry(ticket.section).or_default().push(ticket);
@@ -119,7 +119,7 @@ pub fn view(
 
 fn section_view(
     section: &Section,
-    tickets: &[&Ticket],
+    tickets: &[Ticket],
     record: Option<&EventRecord>,
 ) -> SectionView {
     let (key, counts) = (section.key(), section.counts());

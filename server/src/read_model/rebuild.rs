@@ -31,13 +31,13 @@ impl Base {
             puts.push((keys::order_of(closed.buyer, closed.id), line));
         }
         for order in ledger.orders() {
-            let line = codec::order_line(order.event, order.opened_at, None);
+            let line = codec::order_line(order.event, order.opened_at(), None);
             puts.push((keys::order_of(order.buyer, order.id), line));
         }
         for ticket in ledger.tickets().sorted() {
             puts.push((
                 keys::ticket_of(ticket.buyer, ticket.id),
-                codec::ticket(ticket),
+                codec::ticket(&ticket),
             ));
         }
         let mut legs: BTreeMap<SectionKey, Vec<u8>> = BTreeMap::new();

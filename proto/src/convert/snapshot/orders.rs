@@ -1,7 +1,6 @@
 //! Orders that are not over, and what is left of those that are.
 
-use ledger::command::LegWant;
-use ledger::orders::{ClosedOrder, Order, OrderLeg, OrderState};
+use ledger::orders::{Asked, ClosedOrder, OrderState, SavedOrder, SavedOrderLeg};
 use ledger::*;
 
 use super::super::ids::*;
@@ -51,30 +50,37 @@ fn state(state: Option<v1::SavedOrderState>) -> Result<OrderState, DecodeError> 
     })
 }
 
-impl From<&OrderLeg> for v1::SavedOrderLeg {
-    fn from(leg: &OrderLeg) -> Self {
-        let want = LegWant {
-            shard: leg.shard,
-            want: leg.want.clone(),
+impl From<&SavedOrderLeg> for v1::SavedOrderLeg {
+    fn from(leg: &SavedOrderLeg) -> Self {
+        let (want, asked_mark) = match &leg.asked {
+            Asked::Want(want) => (Some(want.into()), None),
+            Asked::Mark(mark) => (None, Some(*mark)),
         };
         Self {
-            want: Some((&want).into()),
+            want: Some(v1::LegWant {
+                shard: leg.shard.0.into(),
+                want,
+            }),
             held: leg.held.as_ref().map(Into::into),
             pins_unanswered: leg.pins_unanswered.into(),
             pinned: leg.pinned,
             tickets: pack(leg.tickets.iter().map(|ticket| ticket.0)),
+            asked_mark,
         }
     }
 }
 
-impl TryFrom<v1::SavedOrderLeg> for OrderLeg {
+impl TryFrom<v1::SavedOrderLeg> for SavedOrderLeg {
     type Error = DecodeError;
 
     fn try_from(leg: v1::SavedOrderLeg) -> Result<Self, DecodeError> {
-        let LegWant { shard, want } = required(leg.want, "order.leg.want")?.try_into()?;
+        let want = required(leg.want, "order.leg.want")?;
         Ok(Self {
-            shard,
-            want,
+            shard: shard(want.shard, "order.leg.shard")?,
+            asked: match leg.asked_mark {
+                Some(mark) => Asked::Mark(mark),
+                None => Asked::Want(required(want.want, "order.leg.want")?.try_into()?),
+            },
             held: leg.held.map(held_leg).transpose()?,
             pins_unanswered: narrow(leg.pins_unanswered, "order.leg.pins_unanswered")?,
             pinned: leg.pinned,
@@ -83,8 +89,8 @@ impl TryFrom<v1::SavedOrderLeg> for OrderLeg {
     }
 }
 
-impl From<&Order> for v1::SavedOrder {
-    fn from(order: &Order) -> Self {
+impl From<&SavedOrder> for v1::SavedOrder {
+    fn from(order: &SavedOrder) -> Self {
         Self {
             order: Some(id(order.id.0)),
             event: Some(id(order.event.0)),
@@ -100,7 +106,7 @@ impl From<&Order> for v1::SavedOrder {
     }
 }
 
-impl TryFrom<v1::SavedOrder> for Order {
+impl TryFrom<v1::SavedOrder> for SavedOrder {
     type Error = DecodeError;
 
     fn try_from(order: v1::SavedOrder) -> Result<Self, DecodeError> {

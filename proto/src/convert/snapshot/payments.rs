@@ -1,6 +1,6 @@
 //! Tries to pay.
 
-use ledger::payments::{Attempt, AttemptKey, AttemptState};
+use ledger::payments::{Attempt, AttemptState};
 use ledger::*;
 
 use super::super::ids::*;
@@ -36,14 +36,14 @@ fn state(number: u32) -> Result<AttemptState, DecodeError> {
     })
 }
 
-pub(super) fn encode((key, attempt): &(AttemptKey, Attempt)) -> v1::SavedAttempt {
+pub(super) fn encode((order, attempt): &(OrderId, Attempt)) -> v1::SavedAttempt {
     v1::SavedAttempt {
-        order: Some(id(key.order.0)),
-        attempt: key.attempt.into(),
+        order: Some(id(order.0)),
+        attempt: attempt.number.into(),
         amount: attempt.amount,
         currency: attempt.currency.to_vec(),
-        method: attempt.method.clone(),
-        reference: attempt.reference.clone(),
+        method: attempt.method.as_str().to_owned(),
+        reference: attempt.reference.to_string(),
         state: state_number(attempt.state),
         unknown: attempt.unknown,
         captured: attempt.captured,
@@ -51,20 +51,18 @@ pub(super) fn encode((key, attempt): &(AttemptKey, Attempt)) -> v1::SavedAttempt
     }
 }
 
-pub(super) fn decode(wire: v1::SavedAttempt) -> Result<(AttemptKey, Attempt), DecodeError> {
-    let key = AttemptKey {
-        order: OrderId(from_id(wire.order, "attempt.order")?),
-        attempt: narrow(wire.attempt, "attempt.attempt")?,
-    };
+pub(super) fn decode(wire: v1::SavedAttempt) -> Result<(OrderId, Attempt), DecodeError> {
+    let order = OrderId(from_id(wire.order, "attempt.order")?);
     let attempt = Attempt {
+        number: narrow(wire.attempt, "attempt.attempt")?,
         amount: wire.amount,
         currency: narrow(wire.currency.as_slice(), "attempt.currency")?,
-        method: wire.method,
-        reference: wire.reference,
+        method: wire.method.into(),
+        reference: wire.reference.into(),
         state: state(wire.state)?,
         unknown: wire.unknown,
         captured: wire.captured,
         since: Timestamp(wire.since_ms),
     };
-    Ok((key, attempt))
+    Ok((order, attempt))
 }
