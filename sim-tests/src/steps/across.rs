@@ -283,7 +283,8 @@ impl Errand<'_> {
         };
         if yes.seats.is_empty() {
             // Nobody told this buyer yet what they hold.
-            let path = format!("/api/v1/orders/{}", order.order);
+            // A replica that has just started may still tell of the order's youth.
+            let path = format!("/api/v1/orders/{}?consistency=linearizable", order.order);
             let reply = self
                 .client
                 .insist(40, "GET", &path, None, &Value::Null)
