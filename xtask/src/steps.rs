@@ -113,7 +113,10 @@ pub fn run(args: &Args) -> Result<(), String> {
                     let mut sum = sum.lock().expect("no worker panics holding it");
                     sum.seeds += 1;
                     match report {
-                        Ok(report) => sum.add(&report),
+                        Ok(report) => {
+                            sum.add(&report);
+                            println!("seed {seed}: {} orders so far", sum.judged());
+                        }
                         Err(report) => {
                             println!("seed {seed} FAILED\n{report}");
                             sum.failed.push(seed);
