@@ -15,8 +15,11 @@ use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use crate::error::StartError;
 use crate::machine::{self, Machine};
 use crate::storage::SnapshotStore;
-use crate::types::{Entry, LogId, Outcomes, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::types::{
+    Batch, Entry, LogId, Outcomes, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
+};
 use crate::watch;
+use crate::witness::{Application, Witness};
 
 /// How far a replica has applied its log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,24 +84,18 @@ impl Inner {
         }
     }
 
-    fn apply(&mut self, entry: Entry, awaited: bool) -> Outcomes {
+    fn apply(&mut self, entry: &Entry, awaited: bool) -> Outcomes {
         let log_id = entry.log_id;
         self.last = Some(log_id);
-        match entry.payload {
+        match &entry.payload {
             EntryPayload::Blank => Outcomes::default(),
             EntryPayload::Membership(membership) => {
-                self.membership = StoredMembership::new(Some(log_id), membership);
+                self.membership = StoredMembership::new(Some(log_id), membership.clone());
                 Outcomes::default()
             }
             EntryPayload::Normal(batch) => {
                 self.at_ms = self.at_ms.max(batch.stamp.at_ms);
-                let outcomes = self.machine.apply(machine::Entry {
-                    index: log_id.index(),
-                    term: log_id.committed_leader_id().term,
-                    stamp: batch.stamp,
-                    commands: &batch.commands,
-                    awaited,
-                });
+                let outcomes = self.machine.apply(seen(log_id, batch, awaited));
                 assert!(
                     !awaited || outcomes.len() == batch.commands.len(),
                     "a machine answers every command"
@@ -109,12 +106,24 @@ impl Inner {
     }
 }
 
+/// An entry as the machine sees it.
+fn seen(log_id: LogId, batch: &Batch, awaited: bool) -> machine::Entry<'_> {
+    machine::Entry {
+        index: log_id.index(),
+        term: log_id.committed_leader_id().term,
+        stamp: batch.stamp,
+        commands: &batch.commands,
+        awaited,
+    }
+}
+
 /// openraft's view of a group's machine.
 pub struct Applier {
     group: u32,
     replica: Replica,
     snapshots: SnapshotStore,
     applied: watch::Sender<Applied>,
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl Applier {
@@ -123,6 +132,7 @@ impl Applier {
         group: u32,
         mut machine: Box<dyn Machine>,
         snapshots: SnapshotStore,
+        witness: Option<Arc<dyn Witness>>,
     ) -> Result<(Self, Replica, watch::Receiver<Applied>), StartError> {
         let mut last = None;
         let mut membership = StoredMembership::default();
@@ -148,6 +158,7 @@ impl Applier {
             replica: replica.clone(),
             snapshots,
             applied: sender,
+            witness,
         };
         Ok((applier, replica, receiver))
     }
@@ -170,8 +181,18 @@ impl RaftStateMachine<TypeConfig> for Applier {
             let (entry, responder) = next?;
             let (outcomes, applied) = {
                 let mut inner = self.replica.lock();
-                (inner.apply(entry, responder.is_some()), inner.applied())
+                (inner.apply(&entry, responder.is_some()), inner.applied())
             };
+            // Only the node that proposed an entry has somebody to answer.
+            if let (Some(witness), EntryPayload::Normal(batch), Some(_)) =
+                (&self.witness, &entry.payload, &responder)
+            {
+                witness.applied(Application {
+                    group: self.group,
+                    entry: seen(entry.log_id, batch, true),
+                    outcomes: &outcomes.0,
+                });
+            }
             tracing::trace!(group = self.group, index = applied.index, "applied");
             self.applied.publish(applied);
             if let Some(responder) = responder {

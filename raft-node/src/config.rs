@@ -8,6 +8,7 @@ use std::sync::Arc;
 use openraft::{Config, SnapshotPolicy, StepDownPolicy};
 
 use crate::transport::faults::LinkFaults;
+use crate::witness::Witness;
 
 /// Settings of one node.
 #[derive(Clone)]
@@ -66,6 +67,8 @@ pub struct NodeConfig {
     pub append_entries_max: u64,
     /// Asked about every frame sent, for tests. Default none: everything is delivered.
     pub faults: Option<Arc<dyn LinkFaults>>,
+    /// Told of every entry this node proposes and then applies, for tests. Default none.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 /// A setting that cannot work.
@@ -111,6 +114,7 @@ impl NodeConfig {
             link_frames_max: 8_192,
             append_entries_max: 64,
             faults: None,
+            witness: None,
         }
     }
 

@@ -32,6 +32,7 @@ mod tasks;
 pub mod transport;
 pub mod types;
 pub mod watch;
+pub mod witness;
 
 pub use applier::Applied;
 pub use client::Client;

@@ -338,7 +338,8 @@ async fn open_group(
     network: Factory,
 ) -> Result<(Group, watch::Sender<Leader>), StartError> {
     let refused = |reason: String| StartError::Group { group: id, reason };
-    let (applier, replica, applied) = Applier::open(id, machine, snapshots).await?;
+    let witness = config.witness.clone();
+    let (applier, replica, applied) = Applier::open(id, machine, snapshots, witness).await?;
     let raft_config = config
         .raft()
         .validate()

@@ -21,6 +21,7 @@ use crate::platform::Clock;
 use crate::stamp::Stamper;
 use crate::transport::server::Answerer;
 use crate::types::{Batch, Callback, Raft, TypeConfig};
+use crate::witness::Proposal;
 
 /// What became of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -327,6 +328,13 @@ impl Open {
                 None => self.next_batch(&mut gather).await,
             };
             let stamp = stamper.stamp();
+            if let Some(witness) = &proposer.config.witness {
+                witness.proposed(Proposal {
+                    group: proposer.group,
+                    stamp,
+                    commands: &commands,
+                });
+            }
             let mut in_flight = InFlight {
                 group: proposer.group,
                 at_ms: stamp.at_ms,

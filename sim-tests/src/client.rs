@@ -6,11 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use ledger::{Command, Outcome, ShardId};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::seed::Stream;
-use crate::world::{NODES, World};
+use crate::world::{Answer, NODES, PROPOSE, World};
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -98,12 +99,6 @@ impl Client {
         key: Option<&str>,
         body: &Value,
     ) -> Reply {
-        let node = self.chance.below(NODES as u64) as usize;
-        let Some(alive) = self.world.alive(node) else {
-            // Connection refused; a real client would find out as quickly.
-            self.pause(1, 20).await;
-            return Reply::Unknown;
-        };
         let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -120,17 +115,37 @@ impl Client {
             .header("content-type", "application/json")
             .body(Full::new(bytes))
             .expect("a well formed request");
-        let (reply, answer) = oneshot::channel();
-        if alive.inbox.send((request, reply)).await.is_err() {
-            return Reply::Unknown;
-        }
-        match tokio::time::timeout(PATIENCE, answer).await {
-            Ok(Ok(answer)) => {
+        match self.exchange(request).await {
+            Some(answer) => {
                 let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
                 Reply::Answered(answer.status, body)
             }
-            Ok(Err(_)) | Err(_) => Reply::Unknown,
+            None => Reply::Unknown,
         }
+    }
+
+    /// Proposes a command as a door would that dies on the next line, once; its outcome.
+    pub async fn propose(&self, shard: ShardId, command: &Command) -> Option<Outcome> {
+        let request = Request::post(format!("{PROPOSE}/{}", shard.0))
+            .body(Full::new(proto::encode_command(command)))
+            .expect("a well formed request");
+        let answer = self.exchange(request).await?;
+        (answer.status == 200)
+            .then(|| proto::decode_outcome(&answer.body).ok())
+            .flatten()
+    }
+
+    /// A request to a random node and its answer, if one comes.
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
+        let node = self.chance.below(NODES as u64) as usize;
+        let Some(alive) = self.world.alive(node) else {
+            // Connection refused; a real client would find out as quickly.
+            self.pause(1, 20).await;
+            return None;
+        };
+        let (reply, answer) = oneshot::channel();
+        alive.inbox.send((request, reply)).await.ok()?;
+        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
     }
 
     /// Asks until there is an answer that a retry would not change, at most `tries` times.

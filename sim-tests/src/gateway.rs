@@ -1,4 +1,5 @@
 //! A payment provider on a bad day: slow, and now and then its answer is lost after the deed.
+//! A card called `pm_declined` is, and `pm_silent` gets no answer at first.
 //! Idempotent by key, like a real one. Its book is outside of every node and survives them all.
 
 use std::collections::BTreeMap;
@@ -54,6 +55,10 @@ impl Provider {
             .expect("the book is written without panicking")
     }
 
+    fn knows(&self, call: &PaymentCall) -> bool {
+        self.book().contains_key(&format!("pay_{}", call.key))
+    }
+
     fn authorize(&self, call: &PaymentCall) -> GatewayAnswer {
         let reference = format!("pay_{}", call.key);
         let mut book = self.book();
@@ -61,7 +66,7 @@ impl Provider {
             key: call.key.clone(),
             order: call.order.clone(),
             amount: call.amount,
-            state: match self.chance.percent(self.decline_percent) {
+            state: match call.method == "pm_declined" || self.chance.percent(self.decline_percent) {
                 true => ProviderState::Declined,
                 false => ProviderState::Authorized,
             },
@@ -147,7 +152,15 @@ impl PaymentGateway for SimGateway {
     }
 
     fn authorize<'a>(&'a self, call: &'a PaymentCall) -> BoxFuture<'a, GatewayAnswer> {
-        Box::pin(self.0.answer(move || self.0.authorize(call)))
+        Box::pin(async move {
+            let first = call.method == "pm_silent" && !self.0.knows(call);
+            let answer = self.0.answer(move || self.0.authorize(call)).await;
+            if first {
+                GatewayAnswer::Unknown
+            } else {
+                answer
+            }
+        })
     }
 
     fn capture<'a>(&'a self, call: &'a PaymentCall) -> BoxFuture<'a, GatewayAnswer> {

@@ -29,6 +29,8 @@ pub mod run;
 #[cfg(madsim)]
 pub mod scenario;
 #[cfg(madsim)]
+pub mod steps;
+#[cfg(madsim)]
 pub mod workload;
 #[cfg(madsim)]
 pub mod world;

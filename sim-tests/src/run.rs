@@ -7,21 +7,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ledger::ShardId;
+use ledger::{Ledger, OrderId, ShardId};
 use raft_node::Role;
 use server::node::audit_view;
 
-use crate::checker::{self, Evidence, Violation};
+use crate::checker::{self, Evidence, Violation, nothing_is_left_over};
 use crate::client::Client;
 use crate::history::History;
 use crate::nemesis;
 use crate::platform::elapsed;
 use crate::scenario::Scenario;
+use crate::steps::across::{self, Deck};
+use crate::steps::aimer::{Aimer, Shots};
+use crate::steps::fate::Fate;
 use crate::workload::{self, Show};
 use crate::world::{Alive, NODES, World};
 
 /// How long buyers and disasters may go on, in simulated time.
-const SALE_WITHIN: Duration = Duration::from_secs(600);
+const SALE_WITHIN: Duration = Duration::from_secs(900);
+/// How long after the last fault a hold may be left that no order stands behind.
+const NOTHING_LEFT_AFTER: Duration = Duration::from_secs(15);
 /// How long a healed cluster may take until nothing is in doubt any more.
 const SETTLE_WITHIN: Duration = Duration::from_secs(120);
 
@@ -39,6 +44,12 @@ pub struct Verdict {
     pub yes: usize,
     /// Orders paid.
     pub paid: usize,
+    /// What aimed crashes hit.
+    pub shots: Shots,
+    /// How many such crashes there were.
+    pub crashes: u64,
+    /// Orders across shards that a crash was aimed at and hit, by how they ended.
+    pub ended: BTreeMap<String, u64>,
     /// The last lines noted.
     pub tail: Vec<String>,
 }
@@ -46,19 +57,22 @@ pub struct Verdict {
 /// Runs a scenario. Must be called inside a madsim runtime.
 pub async fn run(scenario: Scenario) -> Verdict {
     let history = Arc::new(History::default());
-    let world = World::new(scenario);
+    let (seed, wild) = (scenario.seed, scenario.step_crash_percent);
+    let (aimer, chores) = Aimer::new(seed, wild, history.clone());
+    tokio::spawn(aimer.clone().run(chores));
+    let world = World::new(scenario, aimer.clone());
     initialize(&world, &history).await;
     let show = workload::create_show(&world, &history).await;
 
     let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone()));
+    let deck = Arc::new(Deck::new(&world, &show).await);
     let buyers: Vec<_> = (0..world.scenario.buyers)
         .map(|n| {
-            tokio::spawn(workload::buyer(
-                world.clone(),
-                show.clone(),
-                history.clone(),
-                n,
-            ))
+            let (world, show, history) = (world.clone(), show.clone(), history.clone());
+            match world.scenario.across {
+                0 => tokio::spawn(workload::buyer(world, show, history, n)),
+                _ => tokio::spawn(across::buyer(world, show, deck.clone(), history, n)),
+            }
         })
         .collect();
     let sale = async {
@@ -78,7 +92,13 @@ pub async fn run(scenario: Scenario) -> Verdict {
 
     world.heal();
     history.note("healed");
+    tokio::time::sleep(NOTHING_LEFT_AFTER).await;
+    let left_over = left_over(&world);
     let evidence = settle(&world, &history, &show, &mut violations).await;
+    let evidence = evidence.map(|evidence| Evidence {
+        left_over,
+        ..evidence
+    });
     let before = judge(evidence, &mut violations);
 
     for node in 0..NODES {
@@ -97,6 +117,8 @@ pub async fn run(scenario: Scenario) -> Verdict {
         });
     }
 
+    let ended = ended(&world, &history);
+    let (shots, crashes, _) = aimer.score();
     let (trace, events) = history.trace();
     Verdict {
         violations,
@@ -105,6 +127,9 @@ pub async fn run(scenario: Scenario) -> Verdict {
         simulated: elapsed(),
         yes: history.all_yes().len(),
         paid: after,
+        shots,
+        crashes,
+        ended,
         tail: history.tail(40),
     }
 }
@@ -202,6 +227,10 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         broken: Vec::new(),
         book: world.provider.book().values().cloned().collect(),
         capacity: show.capacity(world),
+        fates: Vec::new(),
+        all_must_end: world.scenario.across > 0,
+        left_over: Vec::new(),
+        changed_messages: world.aimer.score().2,
     };
     led(&alive)?;
     for shard in (1..=world.scenario.shards).map(ShardId) {
@@ -234,7 +263,10 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         if waiting {
             return Err(format!("shard {shard} still owes messages or payments"));
         }
-        let settled = ["paid", "held", "refunded"];
+        let settled: &[&str] = match world.scenario.across {
+            0 => &["paid", "held", "refunded"],
+            _ => &["paid"],
+        };
         if let Some(order) = view
             .orders
             .iter()
@@ -250,5 +282,50 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         evidence.digests.insert(shard.0, digests);
         evidence.shards.insert(shard.0, view);
     }
+    evidence.fates = fates(world);
     Ok(evidence)
+}
+
+/// A shard's replica on its leader, or on any node that is up.
+fn with_leader<R>(world: &World, shard: ShardId, look: impl FnOnce(&Ledger) -> R) -> Option<R> {
+    let leader = world.leader(shard.0.into());
+    let mut nodes = leader.into_iter().chain(0..NODES);
+    let alive = nodes.find_map(|node| world.alive(node))?;
+    Some(alive.replicas.ledgers[&shard].look(|ledger, _, _| look(ledger)))
+}
+
+/// How every order across shards ended.
+fn fates(world: &World) -> Vec<(OrderId, Fate)> {
+    let orders = world.aimer.orders().into_iter();
+    orders
+        .filter_map(|(id, _)| with_leader(world, id.home(), |home| (id, Fate::of(id, home))))
+        .collect()
+}
+
+/// The same, noted and counted, for those that a crash hit.
+fn ended(world: &World, history: &History) -> BTreeMap<String, u64> {
+    let hit: BTreeMap<_, _> = world.aimer.orders().into_iter().collect();
+    let mut ended = BTreeMap::new();
+    for (id, fate) in fates(world) {
+        history.note(&format!("{id} ended: {fate}"));
+        if hit[&id] {
+            *ended.entry(fate.to_string()).or_default() += 1;
+        }
+    }
+    ended
+}
+
+/// Holds and pins that no order stands behind.
+fn left_over(world: &World) -> Vec<String> {
+    let shards = (1..=world.scenario.shards).map(ShardId);
+    let unsold = shards.flat_map(|shard| {
+        let unsold = |ledger: &Ledger| nothing_is_left_over::unsold(ledger).collect::<Vec<_>>();
+        with_leader(world, shard, unsold).unwrap_or_default()
+    });
+    unsold
+        .filter_map(|leg| {
+            let judge = |home: &Ledger| nothing_is_left_over::judge(&leg, home);
+            with_leader(world, leg.order.home(), judge).flatten()
+        })
+        .collect()
 }

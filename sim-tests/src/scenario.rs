@@ -53,6 +53,13 @@ pub struct Scenario {
     pub disaster: Disaster,
     /// How often it does.
     pub disasters: u64,
+    /// Percent of orders across shards at one of whose steps a leader dies: between an entry's
+    /// proposal and its application, or between its application and the answer. Reaches steps that
+    /// a repeat, or a new leader, does not take up where the old one left them.
+    pub step_crash_percent: u64,
+    /// Orders of each buyer in a sale where every order spans two or three shards and has a crash
+    /// aimed at it (`sim steps`); 0: an ordinary sale.
+    pub across: u64,
 }
 
 impl Scenario {
@@ -88,6 +95,39 @@ impl Scenario {
             decline_percent: draw.below(20),
             disaster,
             disasters: draw.between(1, 4),
+            step_crash_percent: match draw.percent(40) && !calm {
+                true => draw.between(5, 50),
+                false => 0,
+            },
+            across: 0,
+        }
+    }
+
+    /// The knobs of a seed whose every order spans shards and is crashed at a step of its own.
+    pub fn steps(seed: u64) -> Self {
+        let draw = Stream::new(seed, "steps");
+        let shards = draw.between(4, 6);
+        // Mostly little; now and then enough that a leg's clock ends a hold before home's does.
+        let skew_max = if draw.percent(25) { 1_500 } else { 200 };
+        let skew = || draw.between(0, 2 * skew_max) as i64 - skew_max as i64;
+        Self {
+            seed,
+            shards: shards as u16,
+            rows: 12,
+            sections: shards + draw.below(3),
+            buyers: 30,
+            queue: false,
+            hold_seconds: draw.between(8, 16),
+            snapshot_every: [50, 200, 1_000, 20_000][draw.below(4) as usize],
+            sync_ms_max: draw.between(1, 12),
+            skew_ms: [skew(), skew(), skew()],
+            frame_fault_percent: draw.below(3),
+            lost_answer_percent: draw.below(10),
+            decline_percent: 0,
+            disaster: Disaster::None,
+            disasters: 0,
+            step_crash_percent: 100,
+            across: 4,
         }
     }
 }

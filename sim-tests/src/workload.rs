@@ -52,7 +52,7 @@ pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
     let event = json!({
         "name": "The Show", "venue": "The Bowl", "currency": "EUR",
         "opens_at": rfc3339(world_now_ms() + 4_000),
-        "hold_seconds": scenario.hold_seconds, "max_per_order": 6, "max_per_buyer": 8,
+        "hold_seconds": scenario.hold_seconds, "max_per_order": 6, "max_per_buyer": if scenario.across > 0 { 60 } else { 8 },
         "queue": queue, "sections": sections, "spread": 4_095,
     });
     loop {
@@ -199,7 +199,7 @@ async fn reserve(
 }
 
 /// What a reserve or an order says it holds.
-fn read_yes(told: Told, answer: &Value) -> Yes {
+pub(crate) fn read_yes(told: Told, answer: &Value) -> Yes {
     let seat = |seat: &Value| match seat["seat_id"].as_str() {
         Some(id) => id.to_owned(),
         None => format!(

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::routing::post;
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
@@ -14,6 +17,8 @@ use madsim::runtime::{Handle, NodeHandle};
 use raft_node::Node;
 use raft_node::platform::sim_disk::{CrashMode, SimDisk};
 use raft_node::transport::faults::{FrameInfo, LinkFaults, Verdict};
+use raft_node::witness::Witness;
+use server::node::Instruments;
 use server::node::backend::Replicas;
 use server::node::config::{Config, Gateway, Payments, Peer, RaftTiming};
 use tokio::sync::{mpsc, oneshot};
@@ -23,9 +28,15 @@ use crate::gateway::{Provider, SimGateway};
 use crate::platform::platform;
 use crate::scenario::Scenario;
 use crate::seed::Stream;
+use crate::steps::aimer::{Aimer, Eyes};
 
+/// How long a bare command may take.
+const PROPOSE_WITHIN: Duration = Duration::from_secs(3);
 /// Nodes of a world.
 pub const NODES: usize = 3;
+
+/// Where a node takes a command as it is: `PROPOSE/shard`.
+pub const PROPOSE: &str = "/simulator/propose";
 
 /// A request on its way into a node, and the way back.
 pub type Call = (Request<Full<Bytes>>, oneshot::Sender<Answer>);
@@ -64,6 +75,8 @@ pub struct World {
     pub scenario: Scenario,
     /// The provider.
     pub provider: Arc<Provider>,
+    /// Who aims crashes at steps of orders.
+    pub aimer: Arc<Aimer>,
     machines: Vec<Machine>,
     chance: Stream,
     faults: Arc<Faults>,
@@ -125,23 +138,36 @@ fn config(scenario: &Scenario, node: usize) -> Config {
 
 impl World {
     /// Starts all nodes; not initialized yet.
-    pub fn new(scenario: Scenario) -> Arc<Self> {
+    pub fn new(scenario: Scenario, aimer: Arc<Aimer>) -> Arc<Self> {
         let provider = Provider::new(&scenario);
         let faults = Arc::new(Faults {
             chance: Stream::new(scenario.seed, "frames"),
             percent: Mutex::new(scenario.frame_fault_percent),
         });
         let machines = (0..NODES)
-            .map(|node| start(&scenario, node, provider.clone(), faults.clone()))
+            .map(|node| {
+                let witness: Arc<dyn Witness> = Arc::new(Eyes {
+                    node,
+                    aimer: aimer.clone(),
+                });
+                let instruments = Instruments {
+                    faults: Some(faults.clone()),
+                    witness: Some(witness),
+                };
+                start(&scenario, node, provider.clone(), instruments)
+            })
             .collect();
         let chance = Stream::new(scenario.seed, "world");
-        Arc::new(Self {
+        let world = Arc::new(Self {
             scenario,
             provider,
+            aimer,
             machines,
             chance,
             faults,
-        })
+        });
+        world.aimer.enter(&world);
+        world
     }
 
     /// A node that runs, if it does.
@@ -182,10 +208,16 @@ impl World {
         Handle::current().kill(machine.handle.id());
     }
 
-    /// Starts a killed node again.
+    /// Starts a killed node again; one that somebody else has started meanwhile is left alone.
     pub fn restart(&self, node: usize) {
         let machine = &self.machines[node];
-        *machine.down.lock().expect("nobody panics holding it") = false;
+        let was_down = std::mem::replace(
+            &mut *machine.down.lock().expect("nobody panics holding it"),
+            false,
+        );
+        if !was_down {
+            return;
+        }
         Handle::current().restart(machine.handle.id());
     }
 
@@ -209,6 +241,7 @@ impl World {
 
     /// From here on nothing goes wrong any more.
     pub fn heal(&self) {
+        self.aimer.disarm();
         *self
             .faults
             .percent
@@ -227,7 +260,7 @@ fn start(
     scenario: &Scenario,
     node: usize,
     provider: Arc<Provider>,
-    faults: Arc<Faults>,
+    instruments: Instruments,
 ) -> Machine {
     let disk = SimDisk::new(scenario.seed ^ (node as u64 + 1));
     let alive = Arc::new(Mutex::new(None));
@@ -246,9 +279,9 @@ fn start(
             let platform = platform(&knobs, node, life, its_disk.mount());
             let gateway = Arc::new(SimGateway(provider.clone()));
             let config = config(&knobs, node);
-            let (alive, faults) = (its_alive.clone(), faults.clone());
+            let (alive, instruments) = (its_alive.clone(), instruments.clone());
             async move {
-                let server = server::node::run_with(config, platform, gateway, Some(faults))
+                let server = server::node::run_with(config, platform, gateway, instruments)
                     .await
                     .unwrap_or_else(|error| panic!("node {} did not start: {error}", node + 1));
                 let (inbox, calls) = mpsc::channel(1_024);
@@ -258,7 +291,8 @@ fn start(
                     replicas: server.replicas().clone(),
                 });
                 let admin = server.admin_router();
-                serve(server.router().merge(admin_only(admin)), calls).await;
+                let bare = bare_door(server.node().clone());
+                serve(server.router().merge(admin_only(admin)).merge(bare), calls).await;
             }
         })
         .build();
@@ -273,6 +307,18 @@ fn start(
 /// Operators' routes that the door does not have as well.
 fn admin_only(admin: Router) -> Router {
     Router::new().nest_service("/operator", admin)
+}
+
+/// A door that proposes a command and does nothing else.
+fn bare_door(node: Arc<Node>) -> Router {
+    let propose = move |Path(shard): Path<u32>, command: Bytes| async move {
+        let proposed = node.client().propose(shard, command, PROPOSE_WITHIN).await;
+        match proposed {
+            Ok(committed) => Ok(committed.outcome),
+            Err(error) => Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+        }
+    };
+    Router::new().route(&format!("{PROPOSE}/{{shard}}"), post(propose))
 }
 
 async fn serve(router: Router, mut calls: mpsc::Receiver<Call>) {

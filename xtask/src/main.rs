@@ -8,6 +8,7 @@
 mod bench;
 mod run;
 mod sim;
+mod steps;
 mod test;
 
 use std::process::ExitCode;

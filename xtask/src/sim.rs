@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::run::{cargo, check, output, root};
+use crate::steps;
 
 /// See [`crate::Command::Sim`].
 #[derive(clap::Args)]
@@ -29,6 +30,9 @@ enum What {
         #[arg(long, default_value_t = 1)]
         from: u64,
     },
+    /// Orders across shards, each with a leader's crash aimed between two of its steps: seeds until
+    /// so many orders were hit and judged, and a table of what was hit.
+    Steps(steps::Args),
     /// Runs each of N seeds in two processes and compares their traces.
     Meta {
         /// How many.
@@ -42,8 +46,9 @@ pub fn run(args: &Args) -> Result<(), String> {
     build()?;
     match (&args.what, args.seed) {
         (Some(What::Sweep { seeds, from }), _) => sweep(*from, *seeds),
+        (Some(What::Steps(args)), _) => steps::run(args),
         (Some(What::Meta { seeds }), _) => meta(*seeds),
-        (None, seed) => check(simulate(seed.unwrap_or(1))),
+        (None, seed) => check(simulate("run", seed.unwrap_or(1))),
     }
 }
 
@@ -69,10 +74,11 @@ pub fn build() -> Result<(), String> {
     check(build)
 }
 
-fn simulate(seed: u64) -> Command {
+/// One run of a kind (`run`, `steps`) in a process of its own.
+pub fn simulate(kind: &str, seed: u64) -> Command {
     let mut command = Command::new(target().join("sim/sim"));
     command
-        .args(["run", "--seed", &seed.to_string()])
+        .args([kind, "--seed", &seed.to_string()])
         .current_dir(root());
     command
 }
@@ -95,7 +101,7 @@ pub fn sweep(from: u64, seeds: u64) -> Result<(), String> {
                     if seed >= from + seeds {
                         break;
                     }
-                    if let Err(report) = output(simulate(seed)) {
+                    if let Err(report) = output(simulate("run", seed)) {
                         println!("seed {seed} FAILED\n{report}");
                         failed
                             .lock()
@@ -122,20 +128,21 @@ pub fn sweep(from: u64, seeds: u64) -> Result<(), String> {
 
 /// Two processes a seed must print the same trace hash.
 pub fn meta(seeds: u64) -> Result<(), String> {
-    for seed in 1..=seeds {
+    let aimed = (1..=seeds.div_ceil(3)).map(|seed| ("steps", seed));
+    for (kind, seed) in (1..=seeds).map(|seed| ("run", seed)).chain(aimed) {
         let hash = || -> Result<String, String> {
-            let text = output(simulate(seed))?;
+            let text = output(simulate(kind, seed))?;
             let line = text.lines().find(|line| line.starts_with("trace "));
             line.map(str::to_owned)
-                .ok_or(format!("seed {seed} printed no trace hash"))
+                .ok_or(format!("{kind} {seed} printed no trace hash"))
         };
         let (first, second) = (hash()?, hash()?);
         if first != second {
             return Err(format!(
-                "seed {seed} is not one run: {first}, then {second}"
+                "{kind} {seed} is not one run: {first}, then {second}"
             ));
         }
-        println!("seed {seed}: two processes, one run ({first})");
+        println!("{kind} {seed}: two processes, one run ({first})");
     }
     Ok(())
 }

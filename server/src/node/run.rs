@@ -14,6 +14,7 @@ use raft_node::error::StartError;
 use raft_node::machine::Machine;
 use raft_node::platform::Platform;
 use raft_node::transport::faults::LinkFaults;
+use raft_node::witness::Witness;
 use raft_node::{Duty, Node, NodeConfig};
 
 use super::admin::{self, Admin};
@@ -45,6 +46,15 @@ pub enum RunError {
     Failed(String),
 }
 
+/// Hooks for tests: what watches a node, and what spoils its links. Production has none.
+#[derive(Clone, Default)]
+pub struct Instruments {
+    /// Faults of the links to other nodes.
+    pub faults: Option<Arc<dyn LinkFaults>>,
+    /// Told of the entries this node proposes and applies.
+    pub witness: Option<Arc<dyn Witness>>,
+}
+
 /// A running node.
 pub struct Server {
     pub(super) config: Config,
@@ -62,26 +72,27 @@ pub async fn run(
     gateway: Arc<dyn PaymentGateway>,
 ) -> Result<Server, RunError> {
     let facts = Arc::new(Inbox::default());
-    start(config, platform, gateway, None, Some(facts)).await
+    let none = Instruments::default();
+    start(config, platform, gateway, none, Some(facts)).await
 }
 
 /// Starts a node: opens its storage, joins its groups, begins its duties. Does not listen for
 /// HTTP yet (see [`Server::serve`]); the simulator calls [`Server::router`] instead,
-/// and passes `faults` for the links between nodes.
+/// and passes its `instruments`.
 pub async fn run_with(
     config: Config,
     platform: Platform,
     gateway: Arc<dyn PaymentGateway>,
-    faults: Option<Arc<dyn LinkFaults>>,
+    instruments: Instruments,
 ) -> Result<Server, RunError> {
-    start(config, platform, gateway, faults, None).await
+    start(config, platform, gateway, instruments, None).await
 }
 
 async fn start(
     config: Config,
     platform: Platform,
     gateway: Arc<dyn PaymentGateway>,
-    faults: Option<Arc<dyn LinkFaults>>,
+    instruments: Instruments,
     facts: Option<Arc<Inbox>>,
 ) -> Result<Server, RunError> {
     config.validate()?;
@@ -139,7 +150,8 @@ async fn start(
     node_config.election_min_ms = config.raft.election_min_ms;
     node_config.election_max_ms = config.raft.election_max_ms;
     node_config.snapshot_every_entries = config.raft.snapshot_every_entries;
-    node_config.faults = faults;
+    node_config.faults = instruments.faults;
+    node_config.witness = instruments.witness;
     node_config.keep_log_entries = config.raft.snapshot_every_entries / 4;
     let node = Arc::new(Node::start(node_config, platform.clone(), machines, duties).await?);
 

@@ -1,4 +1,4 @@
-//! `sim run --seed N`: one run, its verdict, its trace hash. Exit code 0 if every promise held.
+//! `sim run --seed N` and `sim steps --seed N`: one run, its verdict, its trace hash. Exit code 0 if every promise held.
 #![allow(clippy::print_stdout, reason = "a report is this program's output")]
 
 use std::process::ExitCode;
@@ -15,12 +15,16 @@ fn main() -> ExitCode {
     use sim_tests::scenario::Scenario;
 
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let seed = match &words[..] {
-        [run, flag, seed] if run == "run" && flag == "--seed" => seed.parse::<u64>().ok(),
+    let scenario = match &words[..] {
+        [kind, flag, seed] if flag == "--seed" => match (kind.as_str(), seed.parse::<u64>()) {
+            ("run", Ok(seed)) => Some(Scenario::new(seed)),
+            ("steps", Ok(seed)) => Some(Scenario::steps(seed)),
+            _ => None,
+        },
         _ => None,
     };
-    let Some(seed) = seed else {
-        println!("usage: sim run --seed N");
+    let Some(scenario) = scenario else {
+        println!("usage: sim run|steps --seed N");
         return ExitCode::from(2);
     };
     if std::env::var_os("RUST_LOG").is_some() {
@@ -30,7 +34,7 @@ fn main() -> ExitCode {
             .with_ansi(false)
             .init();
     }
-    let scenario = Scenario::new(seed);
+    let (seed, across) = (scenario.seed, scenario.across > 0);
     println!("{scenario:#?}");
     let runtime = madsim::runtime::Runtime::with_seed_and_config(seed, madsim::Config::default());
     let verdict = runtime.block_on(run(scenario));
@@ -41,6 +45,13 @@ fn main() -> ExitCode {
         verdict.yes,
         verdict.paid
     );
+    println!("crashes {}", verdict.crashes);
+    for ((step, whose, moment), count) in &verdict.shots {
+        println!("shot {step} {whose:?} {moment:?} {count}");
+    }
+    for (fate, count) in &verdict.ended {
+        println!("ended {fate} {count}");
+    }
     println!("trace {}", verdict.trace);
     if verdict.violations.is_empty() {
         println!("seed {seed}: every promise held");
@@ -52,6 +63,7 @@ fn main() -> ExitCode {
     for violation in &verdict.violations {
         println!("BROKEN {}: {}", violation.property, violation.found);
     }
-    println!("repeat with: cargo xtask sim --seed {seed}");
+    let how = if across { "steps --seed" } else { "--seed" };
+    println!("repeat with: cargo xtask sim {how} {seed}");
     ExitCode::FAILURE
 }

@@ -4,16 +4,19 @@
 mod acked_is_durable;
 mod capacity_is_conserved;
 mod money_is_conserved;
+pub mod nothing_is_left_over;
 mod order_is_whole;
 mod replicas_agree;
 mod seat_is_sold_once;
 
 use std::collections::BTreeMap;
 
+use ledger::OrderId;
 use server::node::audit_view::{AuditView, OrderView, SoldView};
 
 use crate::gateway::Payment;
 use crate::history::Yes;
+use crate::steps::fate::Fate;
 
 /// All that the checkers look at.
 pub struct Evidence {
@@ -29,6 +32,14 @@ pub struct Evidence {
     pub book: Vec<Payment>,
     /// Places of the event.
     pub capacity: u64,
+    /// How orders across shards ended.
+    pub fates: Vec<(OrderId, Fate)>,
+    /// Whether all of them have to be over by now.
+    pub all_must_end: bool,
+    /// Holds and pins without a reason, some time after the faults had ended.
+    pub left_over: Vec<String>,
+    /// Messages that were not what they had been when they were sent first.
+    pub changed_messages: Vec<String>,
 }
 
 impl Evidence {
@@ -56,13 +67,17 @@ pub struct Violation {
 type Check = fn(&Evidence) -> Vec<String>;
 
 /// Every property, by name.
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 9] = [
     ("seat_is_sold_once", seat_is_sold_once::check),
     ("order_is_whole", order_is_whole::check),
     ("acked_is_durable", acked_is_durable::check),
     ("money_is_conserved", money_is_conserved::check),
     ("capacity_is_conserved", capacity_is_conserved::check),
     ("replicas_agree", replicas_agree::check),
+    ("nothing_is_left_over", nothing_is_left_over::check),
+    ("a_message_keeps_its_number", |evidence| {
+        evidence.changed_messages.clone()
+    }),
     ("ledger_invariants", |evidence| evidence.broken.clone()),
 ];
 

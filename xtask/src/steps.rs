@@ -1,0 +1,147 @@
+//! `cargo xtask sim steps`: crashes aimed at every step of orders across shards, until enough
+//! orders were hit and judged; then the table that says what was hit.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use crate::run::{check, output};
+use crate::sim::simulate;
+
+/// See [`crate::sim::Args`].
+#[derive(clap::Args)]
+pub struct Args {
+    /// Orders that an aimed crash must have hit.
+    #[arg(long, default_value_t = 10_000)]
+    orders: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Runs this seed alone and prints its report.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// What all runs came to.
+#[derive(Default)]
+struct Sum {
+    seeds: u64,
+    failed: Vec<u64>,
+    crashes: u64,
+    simulated_s: f64,
+    /// By step: own leader appended, applied; the other side's appended, applied.
+    shots: BTreeMap<String, [u64; 4]>,
+    ended: BTreeMap<String, u64>,
+}
+
+impl Sum {
+    fn judged(&self) -> u64 {
+        self.ended.values().sum()
+    }
+
+    /// Adds what one run printed.
+    fn add(&mut self, report: &str) {
+        for line in report.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words[..] {
+                ["simulated", seconds, ..] => {
+                    self.simulated_s += seconds.parse::<f64>().unwrap_or(0.0)
+                }
+                ["crashes", count] => self.crashes += number(count),
+                ["ended", fate, count] => {
+                    *self.ended.entry(fate.to_owned()).or_default() += number(count);
+                }
+                ["shot", step, whose, moment, count] => {
+                    let column =
+                        2 * usize::from(whose == "There") + usize::from(moment == "Applied");
+                    self.shots.entry(step.to_owned()).or_default()[column] += number(count);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn print(&self) {
+        println!(
+            "{:<24} {:>9} {:>9} {:>9} {:>9} {:>7}",
+            "leader dies at", "appended", "applied", "appended", "applied", "all"
+        );
+        println!(
+            "{:<24} {:>19} {:>19}",
+            "", "the step's own", "the other side's"
+        );
+        for (step, [a, b, c, d]) in &self.shots {
+            println!(
+                "{step:<24} {a:>9} {b:>9} {c:>9} {d:>9} {:>7}",
+                a + b + c + d
+            );
+        }
+        let ended: Vec<_> = self
+            .ended
+            .iter()
+            .map(|(fate, count)| format!("{count} {fate}"))
+            .collect();
+        println!("ended: {}", ended.join(", "));
+    }
+}
+
+fn number(word: &str) -> u64 {
+    word.parse().unwrap_or(0)
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), String> {
+    if let Some(seed) = args.seed {
+        return check(simulate("steps", seed));
+    }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "times the processes that simulate, from outside of all of them"
+    )]
+    let started = Instant::now();
+    let next = AtomicU64::new(args.from);
+    let sum = Mutex::new(Sum::default());
+    let enough = || sum.lock().expect("no worker panics holding it").judged() >= args.orders;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while !enough() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let report = output(simulate("steps", seed));
+                    let mut sum = sum.lock().expect("no worker panics holding it");
+                    sum.seeds += 1;
+                    match report {
+                        Ok(report) => {
+                            sum.add(&report);
+                            println!("seed {seed}: {} orders so far", sum.judged());
+                        }
+                        Err(report) => {
+                            println!("seed {seed} FAILED\n{report}");
+                            sum.failed.push(seed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let sum = sum.into_inner().expect("no worker panics holding it");
+    sum.print();
+    println!(
+        "cross-section orders: {} with a leader's crash aimed between two steps, {} crashes, {} seeds, \
+         {:.1} h simulated in {:.1} min: {} seeds broken",
+        sum.judged(),
+        sum.crashes,
+        sum.seeds,
+        sum.simulated_s / 3_600.0,
+        started.elapsed().as_secs_f64() / 60.0,
+        sum.failed.len()
+    );
+    match sum.failed.first() {
+        None => Ok(()),
+        Some(seed) => Err(format!(
+            "repeat one with: cargo xtask sim steps --seed {seed}"
+        )),
+    }
+}
