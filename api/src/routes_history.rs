@@ -421,6 +421,10 @@ fn limit(asked: Option<usize>) -> Result<usize, Problem> {
 }
 
 /// Asks the read model beside the workers, and not for ever: it reads a disk that may hang.
+#[allow(
+    deprecated,
+    reason = "the simulator's way of saying that it runs it in place"
+)]
 async fn ask<T: Send + 'static>(
     state: &AppState,
     question: impl FnOnce(&dyn History) -> Result<T, HistoryError> + Send + 'static,

@@ -189,7 +189,7 @@ async fn digests(State(admin): State<Arc<Admin>>) -> Response {
         });
         ledgers.collect()
     };
-    match tokio::task::spawn_blocking(walk).await {
+    match beside_the_workers(walk).await {
         Ok(digests) => Json(digests).into_response(),
         Err(error) => problem(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -232,7 +232,7 @@ async fn audit(
         };
         replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names))
     };
-    match tokio::task::spawn_blocking(walk).await {
+    match beside_the_workers(walk).await {
         Ok(view) => Json(view).into_response(),
         Err(error) => problem(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -277,7 +277,7 @@ async fn feed(State(admin): State<Arc<Admin>>, Query(query): Query<FeedQuery>) -
         return not_ready();
     };
     let limit = query.limit.min(FACTS_MAX);
-    let asked = tokio::task::spawn_blocking(move || history.feed(shard, query.from, limit));
+    let asked = beside_the_workers(move || history.feed(shard, query.from, limit));
     let Ok(Ok(page)) = asked.await else {
         return not_ready();
     };
@@ -300,4 +300,15 @@ async fn feed(State(admin): State<Arc<Admin>>, Query(query): Query<FeedQuery>) -
         facts: facts.collect(),
     })
     .into_response()
+}
+
+/// Runs what takes long on a thread where it keeps nobody waiting.
+#[allow(
+    deprecated,
+    reason = "the simulator's way of saying that it runs it in place"
+)]
+async fn beside_the_workers<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    tokio::task::spawn_blocking(work).await
 }

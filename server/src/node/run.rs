@@ -59,6 +59,8 @@ pub struct Instruments {
 pub struct Server {
     pub(super) config: Config,
     pub(super) node: Arc<Node>,
+    /// Told when the listeners drain.
+    #[cfg(feature = "process")]
     pub(super) backend: Arc<NodeBackend>,
     pub(super) replicas: Arc<Replicas>,
     pub(super) state: AppState,
@@ -171,6 +173,7 @@ async fn start(
     Ok(Server {
         config,
         node,
+        #[cfg(feature = "process")]
         backend,
         replicas,
         state,

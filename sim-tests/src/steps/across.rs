@@ -185,8 +185,9 @@ impl Errand<'_> {
     ) -> Option<Yes> {
         let world = self.client.world();
         let event = event_id(self.show);
-        let router = cluster::route::Router::new(world.scenario.shards)?;
-        let home = router.home(event, buyer);
+        // Any shard of the event's will do as this order's home: no limit is near.
+        let number = (buyer.0 % deck.sections.len() as u128) as usize;
+        let (_, home) = deck.sections[number];
         let id = u128::from(Stream::new(world.scenario.seed, &self.key).next());
         let order = OrderId::new(home, id << 64 | id);
         let leg = |(section, (row, seat)): &(usize, (u64, u64))| {

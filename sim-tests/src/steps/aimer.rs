@@ -422,7 +422,7 @@ fn is_due(ledger: &Ledger, id: OrderId, legs: usize, step: Step, now: Timestamp)
     match step {
         Step::Expire | Step::Drive => ledger.order(id).is_some_and(|order| {
             let over = now >= order.until;
-            let silent = now >= order.opened_at.plus_ms(OPENING_GRACE_MS);
+            let silent = now >= order.opened_at().plus_ms(OPENING_GRACE_MS);
             match order.state {
                 OrderState::Held => step == Step::Expire && over,
                 OrderState::Opening { .. } if over => step == Step::Expire,
