@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the numbers of `bench/README.md`.
+//! `cargo xtask bench`: the numbers of `bench/README.md`, from what is shipped.
 
 use crate::run::{cargo, check};
 
@@ -7,7 +7,8 @@ pub fn run() -> Result<(), String> {
     check(cargo(&["bench", "--package", "ledger"]))?;
     check(cargo(&[
         "run",
-        "--release",
+        "--profile",
+        "dist",
         "--package",
         "server",
         "--",

@@ -8,6 +8,7 @@ use super::audit::parse_address;
 use super::demo::directory;
 use super::say;
 use crate::demo;
+use crate::demo::board::Board;
 use crate::demo::children::{self, Cluster, Plan as ClusterPlan};
 use crate::loadgen::row::TABLE_HEAD;
 use crate::loadgen::{self, Plan, Row, Workload, on_one_thread};
@@ -61,12 +62,24 @@ pub struct Local {
     /// Shards of the cluster.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub shards: u16,
+    /// Whose doors the clients use.
+    #[arg(long, value_enum, default_value = "all")]
+    pub doors: DoorsOf,
     /// How the rows are called.
     #[arg(long, default_value = "usher")]
     pub label: String,
     /// How to load.
     #[command(flatten)]
     pub load: Load,
+}
+
+/// Whose doors the clients of a local cluster use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DoorsOf {
+    /// All nodes', in turn; most requests are forwarded, as behind any load balancer.
+    All,
+    /// The node's that leads most groups; nothing is forwarded.
+    Leader,
 }
 
 /// How to load.
@@ -128,7 +141,11 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
                 first_port: None,
             };
             let cluster = Cluster::start(&cluster_plan).await?;
-            let (doors, pids) = (cluster.doors(), cluster.node_pids());
+            let pids = cluster.node_pids();
+            let doors = match local.doors {
+                DoorsOf::All => cluster.doors(),
+                DoorsOf::Leader => vec![leading_door(&cluster).await],
+            };
             let plan = plan(local.label, local.workload, &local.load, doors, pids);
             let done = run_all(&plan, &local.load, &[16, 64, 256]).await;
             cluster.stop().await;
@@ -136,6 +153,14 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn leading_door(cluster: &Cluster) -> SocketAddr {
+    let doors = cluster.doors();
+    let board = Board::new(&doors, &cluster.admins());
+    board.refresh().await;
+    let leading = board.leading_most().map_or(0, |(index, _)| index);
+    doors[leading]
 }
 
 fn plan(

@@ -263,7 +263,7 @@ impl GroupWal {
             // Nobody waits any more: the caller was dropped, and with it the promise to act on.
             let _dropped = done.send(result);
         });
-        self.send(vec![Record::Vote(vote)], true, Some(done));
+        self.send(vec![Record::Vote(vote)], None, true, Some(done));
         saved.await.unwrap_or_else(|_| Err(closed()))?;
         locked(&self.log.log).vote = Some(vote);
         Ok(())
@@ -290,7 +290,7 @@ impl GroupWal {
         }
         let last = log.last.map_or(0, |last| last.index);
         // Sent under the lock: the queue has the order the memory has.
-        self.send(records, true, Some(done));
+        self.send(records, log.committed, true, Some(done));
         drop(log);
         self.log.appended.publish(last);
         Ok(())
@@ -300,7 +300,7 @@ impl GroupWal {
     pub(crate) fn truncate_after(&self, after: Option<EntryId>) {
         let mut log = locked(&self.log.log);
         if !log.truncate_after(after).is_empty() {
-            self.send(vec![Record::Truncate(after)], false, None);
+            self.send(vec![Record::Truncate(after)], None, false, None);
         }
     }
 
@@ -308,7 +308,7 @@ impl GroupWal {
     pub(crate) fn purge(&self, upto: EntryId) {
         let mut log = locked(&self.log.log);
         log.purge(upto);
-        self.send(vec![Record::Purge(upto)], false, None);
+        self.send(vec![Record::Purge(upto)], log.committed, false, None);
     }
 
     /// Notes how far the group has committed. Nobody is woken for it: the writer takes the newest
@@ -322,10 +322,17 @@ impl GroupWal {
         self.log.appended.receiver()
     }
 
-    fn send(&self, records: Vec<Record>, durable: bool, done: Option<Completion>) {
+    fn send(
+        &self,
+        records: Vec<Record>,
+        committed: Option<EntryId>,
+        durable: bool,
+        done: Option<Completion>,
+    ) {
         let request = Request::Write {
             group: self.group,
             records,
+            committed,
             durable,
             done,
         };

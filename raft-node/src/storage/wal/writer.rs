@@ -34,6 +34,9 @@ pub(crate) enum Request {
     Write {
         group: u32,
         records: Vec<Record>,
+        /// How far the group was known to have committed when this was asked for; `None` when
+        /// nobody looked. Carried along, so that the writer need not wait for the group's lock.
+        committed: Option<EntryId>,
         durable: bool,
         done: Option<Completion>,
     },
@@ -224,9 +227,14 @@ impl Writer {
     }
 
     async fn write_last_marks(&mut self) -> io::Result<()> {
-        let groups: Vec<u32> = self.mirror.keys().copied().collect();
-        for group in groups {
-            self.put_committed(group).await?;
+        let logs: Vec<_> = locked(&self.logs)
+            .iter()
+            .map(|(group, log)| (*group, log.committed()))
+            .collect();
+        for (group, committed) in logs {
+            if let Some(committed) = committed {
+                self.put_committed(group, committed).await?;
+            }
         }
         let news = !self.buffer.is_empty() || self.synced != self.open.written;
         self.flush(news).await
@@ -244,45 +252,45 @@ impl Writer {
             if let Request::Write {
                 group,
                 records,
+                committed,
                 durable: wanted,
                 done,
             } = request
             {
                 durable |= wanted;
                 completions.extend(done);
-                writes.push((group, records));
+                writes.push((group, records, committed));
             }
         }
-        let mut groups = Vec::with_capacity(writes.len());
-        for (group, records) in writes {
+        // Of several marks of a group only the last says anything.
+        let mut marks: Vec<(u32, EntryId)> = Vec::with_capacity(writes.len());
+        for (group, records, committed) in writes {
             for record in records {
                 self.put(group, record).await?;
             }
-            if !groups.contains(&group) {
-                groups.push(group);
+            let Some(committed) = committed else { continue };
+            match marks.iter_mut().find(|(known, _)| *known == group) {
+                Some(mark) => mark.1 = committed,
+                None => marks.push((group, committed)),
             }
         }
-        for group in groups {
-            self.put_committed(group).await?;
+        for (group, committed) in marks {
+            self.put_committed(group, committed).await?;
         }
         self.flush(durable).await
     }
 
     /// Marks how far a group has committed, where that is news and this log has all of it.
-    async fn put_committed(&mut self, group: u32) -> io::Result<()> {
-        let known = locked(&self.logs)
-            .get(&group)
-            .and_then(|log| log.committed());
+    async fn put_committed(&mut self, group: u32, known: EntryId) -> io::Result<()> {
         let Some(written) = self.mirror.get(&group) else {
             return Ok(());
         };
-        // Memory runs ahead: a quorum may hold what this node has yet to write.
-        let covered =
-            known.is_none_or(|known| written.last.is_some_and(|last| last.index >= known.index));
-        if known == written.committed || !covered {
+        // A quorum may hold what this node has yet to write.
+        let covered = written.last.is_some_and(|last| last.index >= known.index);
+        if written.committed == Some(known) || !covered {
             return Ok(());
         }
-        self.put(group, Record::Committed(known)).await
+        self.put(group, Record::Committed(Some(known))).await
     }
 
     /// Puts a record into the buffer, beginning a new segment when it does not fit.
