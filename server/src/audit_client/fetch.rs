@@ -110,6 +110,13 @@ pub async fn digests(admin: SocketAddr) -> Result<BTreeMap<u32, Digest>, Error> 
         .collect())
 }
 
+/// A node's digest of one group, if it has a replica of it.
+pub async fn digest(admin: SocketAddr, group: u32) -> Result<Option<Digest>, Error> {
+    let path = format!("/admin/digests?group={group}");
+    let digests: Vec<Digest> = json(admin, &path, DEADLINE).await?;
+    Ok(digests.into_iter().next())
+}
+
 /// A node's status.
 pub async fn status(admin: SocketAddr, deadline: Duration) -> Result<Status, Error> {
     json(admin, "/admin/status", deadline).await

@@ -260,11 +260,11 @@ fn digests_are_compared_only_at_equal_indexes() {
     let mut sightings = Sightings::default();
     sightings.add(0, [digest(5, "aa")]);
     sightings.add(1, [digest(6, "bb")]);
-    assert_eq!(sightings.compared(2), (0, 1));
+    assert_eq!(sightings.not_compared(2), [1]);
     sightings.add(0, [digest(6, "bb")]);
     assert_eq!(
-        (sightings.compared(2), sightings.differences()),
-        ((1, 1), vec![])
+        (sightings.not_compared(2), sightings.differences()),
+        (vec![], vec![])
     );
     sightings.add(1, [digest(5, "ff")]);
     assert_eq!(sightings.differences(), [(1, 5)]);

@@ -175,11 +175,21 @@ async fn init(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
+/// Which digests are wanted.
+#[derive(Deserialize)]
+struct DigestQuery {
+    /// That group's alone.
+    group: Option<u32>,
+}
+
 /// A digest is a walk through all of a ledger: not on a thread that answers buyers and peers.
-async fn digests(State(admin): State<Arc<Admin>>) -> Response {
+async fn digests(State(admin): State<Arc<Admin>>, Query(query): Query<DigestQuery>) -> Response {
     let hex = |digest: [u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let walk = move || -> Vec<DigestView> {
-        let ledgers = admin.replicas.ledgers.iter().map(|(shard, replica)| {
+        let wanted = |shard: &ShardId| query.group.is_none_or(|group| group == u32::from(shard.0));
+        let ledgers = admin.replicas.ledgers.iter();
+        let ledgers = ledgers.filter(|(shard, _)| wanted(shard));
+        let ledgers = ledgers.map(|(shard, replica)| {
             let (applied, digest) = replica.look(|ledger, applied, _| (applied, ledger.digest()));
             DigestView {
                 group: shard.0.into(),

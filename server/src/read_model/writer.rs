@@ -36,8 +36,8 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             beat: Duration::from_millis(100),
-            // A thirtieth of a core: it is a convenience, and a rush is when cores are short.
-            work: Duration::from_millis(3),
+            // A twenty-fifth of a core: it is a convenience, and a rush is when cores are short.
+            work: Duration::from_millis(4),
             flush: Duration::from_secs(2),
             retry: Duration::from_secs(60),
         }
@@ -216,11 +216,7 @@ impl Writer {
         if worked < self.pace.work {
             return false;
         }
-        // Whoever overstepped rests for longer: the share stays what it is.
-        let share = worked.as_secs_f64() / self.pace.work.as_secs_f64().max(f64::EPSILON);
-        let stopping = self
-            .inbox
-            .rest(self.pace.beat.mul_f64(share.clamp(1.0, 50.0)));
+        let stopping = self.inbox.rest(self.pace.beat);
         self.rested_at = self.clock.monotonic();
         stopping
     }

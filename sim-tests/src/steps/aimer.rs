@@ -5,16 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ledger::command::CloseReason;
-use ledger::limits::OPENING_GRACE_MS;
-use ledger::orders::OrderState;
 use ledger::outcome::Rejection;
-use ledger::seats::LegState;
-use ledger::{BuyerId, Command, Ledger, LegKey, OrderId, ShardId, Timestamp};
+use ledger::{BuyerId, Command, Ledger, OrderId, ShardId, Timestamp};
 use raft_node::witness::{Application, Proposal, Witness};
 use tokio::sync::mpsc;
 
 use super::aim::{Aim, Moment, Whose};
+use super::due::{is_due, was_swept};
 use super::post::Post;
 use super::step::Step;
 use crate::history::History;
@@ -414,52 +411,6 @@ impl Inner {
             swept.extend(tracked.due.iter().filter(done).map(|step| (*id, *step)));
         }
         swept
-    }
-}
-
-/// Whether a tick at `now` does this step to an order.
-fn is_due(ledger: &Ledger, id: OrderId, legs: usize, step: Step, now: Timestamp) -> bool {
-    match step {
-        Step::Expire | Step::Drive => ledger.order(id).is_some_and(|order| {
-            let over = now >= order.until;
-            let silent = now >= order.opened_at().plus_ms(OPENING_GRACE_MS);
-            match order.state {
-                OrderState::Held => step == Step::Expire && over,
-                OrderState::Opening { .. } if over => step == Step::Expire,
-                OrderState::Opening { driven } => step == Step::Drive && !driven && silent,
-                _ => false,
-            }
-        }),
-        Step::ExpireLeg => (0..legs).any(|number| {
-            let leg = ledger.seats().leg(leg_key(id, number));
-            leg.is_some_and(|leg| {
-                leg.expires_here && leg.state == LegState::Held && now >= leg.until
-            })
-        }),
-        _ => false,
-    }
-}
-
-/// Whether it has been done.
-fn was_swept(ledger: &Ledger, id: OrderId, legs: &[ShardId], step: Step) -> bool {
-    match step {
-        Step::Expire => ledger
-            .closed_order(id)
-            .is_some_and(|closed| closed.why == CloseReason::Expired),
-        Step::Drive => ledger
-            .order(id)
-            .is_some_and(|order| order.state == OrderState::Opening { driven: true }),
-        Step::ExpireLeg => legs.iter().enumerate().any(|(number, shard)| {
-            *shard == ledger.shard() && ledger.seats().leg(leg_key(id, number)).is_none()
-        }),
-        _ => false,
-    }
-}
-
-fn leg_key(order: OrderId, number: usize) -> LegKey {
-    LegKey {
-        order,
-        leg: number as u8,
     }
 }
 

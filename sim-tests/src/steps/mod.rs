@@ -19,6 +19,7 @@
 pub mod across;
 pub mod aim;
 pub mod aimer;
+mod due;
 pub mod fate;
 pub mod post;
 pub mod step;
