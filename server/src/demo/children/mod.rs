@@ -1,25 +1,28 @@
 //! A cluster of real processes on this machine: a payment provider and some nodes, each with its
 //! own directory, each dying with this process.
-//!
-//! Ports come from below the range that the system gives to outgoing connections: a node that is
-//! killed and restarted must find its port free.
+
+mod config_files;
+mod ports;
+mod provider;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::dice::{Dice, secret_hex};
+use self::config_files::write_configs;
+use self::ports::{PORTS, Ports};
+pub use self::provider::ProviderProcess;
+use crate::dice::secret_hex;
 use crate::http_client::{Connection, Request};
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const PROBE_DEADLINE: Duration = Duration::from_secs(2);
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
-const PORTS: std::ops::Range<u16> = 21_000..31_000;
 
 /// Why a cluster does not start or stand.
 #[derive(Debug, thiserror::Error)]
@@ -100,16 +103,6 @@ pub struct Node {
     child: Option<Child>,
 }
 
-/// The provider and its process.
-#[derive(Debug)]
-pub struct ProviderProcess {
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// Its ledger.
-    pub ledger: PathBuf,
-    child: Child,
-}
-
 /// A node, for people and scripts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeView {
@@ -138,34 +131,6 @@ pub struct Cluster {
 /// Nodes of a local cluster share the machine: more threads than cores would only take turns.
 fn workers(nodes: usize) -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / nodes.max(1)).max(1))
-}
-
-/// A node's configuration, as `usher start --config` reads it.
-#[derive(Serialize)]
-struct NodeFile<'a> {
-    cluster_id: String,
-    node_id: u64,
-    data_dir: &'a Path,
-    http: SocketAddr,
-    peer: SocketAddr,
-    admin: SocketAddr,
-    shards: u16,
-    dev: bool,
-    payments: PaymentsTable,
-    peers: Vec<PeerTable>,
-}
-
-#[derive(Clone, Serialize)]
-struct PaymentsTable {
-    gateway: &'static str,
-    url: String,
-    webhook_secret: String,
-}
-
-#[derive(Clone, Serialize)]
-struct PeerTable {
-    id: u64,
-    addr: String,
 }
 
 impl Cluster {
@@ -389,134 +354,6 @@ impl Node {
             }),
             _ => Ok(()),
         }
-    }
-}
-
-impl ProviderProcess {
-    fn start(program: &Path, plan: &Plan, nodes: &[Node], secret: &str) -> Result<Self, Error> {
-        #[derive(Deserialize)]
-        struct Hello {
-            listening: SocketAddr,
-        }
-        let (ledger, log) = (
-            plan.dir.join("provider.jsonl"),
-            plan.dir.join("provider.log"),
-        );
-        let mut command = Command::new(program);
-        command.args([
-            "sandbox-provider",
-            "--exit-with-parent",
-            "--listen",
-            "127.0.0.1:0",
-        ]);
-        command
-            .args(["--secret", secret])
-            .arg("--ledger")
-            .arg(&ledger);
-        for node in nodes {
-            command.arg("--webhook");
-            command.arg(format!("http://{}/webhooks/payments/sandbox", node.http));
-        }
-        let spawn = |source| Error::Spawn {
-            what: "the payment provider".to_owned(),
-            source,
-        };
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(open_log(&log)?);
-        let mut child = command.spawn().map_err(spawn)?;
-        let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line).map_err(spawn)?;
-        }
-        let Ok(hello) = serde_json::from_str::<Hello>(&line) else {
-            let _ = child.kill();
-            let status = child
-                .wait()
-                .map_or_else(|error| error.to_string(), |s| s.to_string());
-            let (what, tail) = ("the payment provider".to_owned(), tail(&log));
-            return Err(Error::Ended {
-                what,
-                status,
-                log,
-                tail,
-            });
-        };
-        Ok(Self {
-            address: hello.listening,
-            ledger,
-            child,
-        })
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-fn write_configs(
-    plan: &Plan,
-    nodes: &[Node],
-    provider: &ProviderProcess,
-    secret: &str,
-) -> Result<(), Error> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).expect("the system has entropy after boot");
-    let cluster_id = uuid::Builder::from_random_bytes(id).into_uuid().to_string();
-    let payments = PaymentsTable {
-        gateway: "sandbox",
-        url: format!("http://{}", provider.address),
-        webhook_secret: secret.to_owned(),
-    };
-    let peer = |node: &Node| PeerTable {
-        id: node.id,
-        addr: node.peer.to_string(),
-    };
-    let peers: Vec<PeerTable> = nodes.iter().map(peer).collect();
-    for node in nodes {
-        let file = NodeFile {
-            cluster_id: cluster_id.clone(),
-            node_id: node.id,
-            data_dir: &node.dir,
-            http: node.http,
-            peer: node.peer,
-            admin: node.admin,
-            shards: plan.shards,
-            dev: true,
-            payments: payments.clone(),
-            peers: peers.clone(),
-        };
-        let text = toml::to_string(&file).expect("plain values under plain keys");
-        std::fs::write(&node.config, text).map_err(|source| Error::File {
-            path: node.config.clone(),
-            source,
-        })?;
-    }
-    Ok(())
-}
-
-/// Free ports, none given twice.
-struct Ports {
-    /// The first port given, if it is free.
-    wanted: Option<u16>,
-    taken: Vec<u16>,
-}
-
-impl Ports {
-    fn take(&mut self) -> Result<SocketAddr, Error> {
-        let mut dice = Dice::fresh();
-        for _ in 0..1_000 {
-            let random = PORTS.start + dice.below(u64::from(PORTS.end - PORTS.start)) as u16;
-            let port = self.wanted.take().unwrap_or(random);
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
-            if !self.taken.contains(&port) && TcpListener::bind(address).is_ok() {
-                self.taken.push(port);
-                return Ok(address);
-            }
-        }
-        Err(Error::NoPort)
     }
 }
 

@@ -1,0 +1,79 @@
+//! The nodes' configuration files.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::provider::ProviderProcess;
+use super::{Error, Node, Plan};
+
+/// A node's configuration, as `usher start --config` reads it.
+#[derive(Serialize)]
+struct NodeFile<'a> {
+    cluster_id: String,
+    node_id: u64,
+    data_dir: &'a Path,
+    http: SocketAddr,
+    peer: SocketAddr,
+    admin: SocketAddr,
+    shards: u16,
+    dev: bool,
+    payments: PaymentsTable,
+    peers: Vec<PeerTable>,
+}
+
+#[derive(Clone, Serialize)]
+struct PaymentsTable {
+    gateway: &'static str,
+    url: String,
+    webhook_secret: String,
+}
+
+#[derive(Clone, Serialize)]
+struct PeerTable {
+    id: u64,
+    addr: String,
+}
+
+/// Writes each node's file.
+pub(super) fn write_configs(
+    plan: &Plan,
+    nodes: &[Node],
+    provider: &ProviderProcess,
+    secret: &str,
+) -> Result<(), Error> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).expect("the system has entropy after boot");
+    let cluster_id = uuid::Builder::from_random_bytes(id).into_uuid().to_string();
+    let payments = PaymentsTable {
+        gateway: "sandbox",
+        url: format!("http://{}", provider.address),
+        webhook_secret: secret.to_owned(),
+    };
+    let peer = |node: &Node| PeerTable {
+        id: node.id,
+        addr: node.peer.to_string(),
+    };
+    let peers: Vec<PeerTable> = nodes.iter().map(peer).collect();
+    for node in nodes {
+        let file = NodeFile {
+            cluster_id: cluster_id.clone(),
+            node_id: node.id,
+            data_dir: &node.dir,
+            http: node.http,
+            peer: node.peer,
+            admin: node.admin,
+            shards: plan.shards,
+            dev: true,
+            payments: payments.clone(),
+            peers: peers.clone(),
+        };
+        let text = toml::to_string(&file).expect("plain values under plain keys");
+        std::fs::write(&node.config, text).map_err(|source| Error::File {
+            path: node.config.clone(),
+            source,
+        })?;
+    }
+    Ok(())
+}
