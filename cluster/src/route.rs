@@ -4,17 +4,22 @@ use ledger::event::EventPlan;
 use ledger::{BuyerId, EventId, OrderId, ShardId};
 use sha2::{Digest, Sha256};
 
+/// Most ledger shards a cluster can have: an order's id has 12 bits to name its home.
+pub const SHARDS_MAX: u16 = 0x0fff;
+
 /// How many ledger shards the cluster has, fixed when it is initialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Router {
-    /// At least 1, at most 4095 (a UUID carries 12 bits of it).
+    /// At least 1, at most [`SHARDS_MAX`].
     shards: u16,
 }
 
 impl Router {
     /// A router over `shards` shards; `None` when that is 0 or does not fit an order id.
     pub fn new(shards: u16) -> Option<Self> {
-        (1..=0x0fff).contains(&shards).then_some(Self { shards })
+        (1..=SHARDS_MAX)
+            .contains(&shards)
+            .then_some(Self { shards })
     }
 
     /// All ledger shards, in order.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::{EventId, LegKey, OrderId, Timestamp};
+use crate::ids::{EventId, Halves, LegKey, OrderId, Timestamp};
 
 /// Something that has a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,8 +32,7 @@ pub struct DueIndex {
 struct Entry {
     at: u64,
     kind: u8,
-    /// The two halves of an id; 16 bytes in one would ask for 16 more.
-    id: [u64; 2],
+    id: Halves,
     leg: u8,
 }
 
@@ -50,13 +49,13 @@ impl Entry {
         Self {
             at: at.0,
             kind,
-            id: [(id >> 64) as u64, id as u64],
+            id: Halves::of(id),
             leg,
         }
     }
 
     fn due(self) -> (Timestamp, Due) {
-        let id = u128::from(self.id[0]) << 64 | u128::from(self.id[1]);
+        let id = self.id.id();
         let due = match self.kind {
             0 => Due::Order(OrderId(id)),
             1 => Due::Leg(LegKey {

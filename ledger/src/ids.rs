@@ -72,6 +72,22 @@ pub struct LegKey {
     pub leg: u8,
 }
 
+/// The 16 bytes of an id as two words, which sort as it does: a record with a `u128` in it has its
+/// size rounded up to 16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Halves([u64; 2]);
+
+impl Halves {
+    pub(crate) fn of(id: u128) -> Self {
+        Self([(id >> 64) as u64, id as u64])
+    }
+
+    pub(crate) fn id(self) -> u128 {
+        let Self([high, low]) = self;
+        u128::from(high) << 64 | u128::from(low)
+    }
+}
+
 /// Layout of our version 8 UUIDs (RFC 9562 §5.8), from the top: 48 bits free, 4 bits version (8),
 /// 12 bits shard, 2 bits variant (binary 10), 62 bits free.
 fn uuid_v8(shard: ShardId, high48: u64, low62: u64) -> u128 {

@@ -225,29 +225,20 @@ impl Proposer {
         queue.waiting.len()
     }
 
-    /// Waits until `count` commands wait, for as long as `patience` when at least one does.
-    /// True when they came.
-    async fn wait_for(&self, count: usize, patience: Duration) -> bool {
-        while self.ring_at(1) == 0 {
+    /// Waits until `count` commands wait.
+    async fn reach(&self, count: usize) {
+        while self.ring_at(count) < count {
             self.arrived.notified().await;
         }
-        let mut waiting = self.ring_at(count);
-        if waiting < count {
-            let mut impatience = std::pin::pin!(tokio::time::sleep(patience));
-            loop {
-                tokio::select! {
-                    biased;
-                    () = self.arrived.notified() => {}
-                    () = &mut impatience => break,
-                }
-                waiting = self.ring_at(count);
-                if waiting >= count {
-                    break;
-                }
-            }
-            waiting = self.ring_at(1);
-        }
-        waiting >= count
+    }
+
+    /// Waits until a command waits, and then for as long as `patience` until `count` do. True when
+    /// they came.
+    async fn wait_for(&self, count: usize, patience: Duration) -> bool {
+        self.reach(1).await;
+        tokio::time::timeout(patience, self.reach(count))
+            .await
+            .is_ok()
     }
 
     /// What goes into the next entry; empty when everything that waited had expired.

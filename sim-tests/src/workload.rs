@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cluster::route::SHARDS_MAX;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Reply};
@@ -53,7 +54,7 @@ pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
         "name": "The Show", "venue": "The Bowl", "currency": "EUR",
         "opens_at": rfc3339(world_now_ms() + 4_000),
         "hold_seconds": scenario.hold_seconds, "max_per_order": 6, "max_per_buyer": if scenario.across > 0 { 60 } else { 8 },
-        "queue": queue, "sections": sections, "spread": 4_095,
+        "queue": queue, "sections": sections, "spread": SHARDS_MAX,
     });
     loop {
         let reply = organizer

@@ -83,6 +83,37 @@ pub fn simulate(kind: &str, seed: u64) -> Command {
     command
 }
 
+/// Runs seeds from `from` on, a process each, on all cores, as long as the next one is wanted;
+/// adds each report to the sum, and prints those of seeds that failed.
+pub fn on_all_cores<S: Send>(
+    kind: &str,
+    from: u64,
+    sum: &mut S,
+    wanted: impl Fn(u64, &S) -> bool + Sync,
+    add: impl Fn(&mut S, u64, Result<String, String>) + Sync,
+) {
+    let next = AtomicU64::new(from);
+    let sum = Mutex::new(sum);
+    let locked = || sum.lock().expect("no worker panics holding it");
+    let work = || loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if !wanted(seed, &locked()) {
+            break;
+        }
+        let report = output(simulate(kind, seed));
+        if let Err(report) = &report {
+            println!("seed {seed} FAILED\n{report}");
+        }
+        add(&mut locked(), seed, report);
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+}
+
 /// Runs seeds on all cores; names every seed that failed and how to repeat it.
 pub fn sweep(from: u64, seeds: u64) -> Result<(), String> {
     #[expect(
@@ -90,29 +121,13 @@ pub fn sweep(from: u64, seeds: u64) -> Result<(), String> {
         reason = "times the processes that simulate, from outside of all of them"
     )]
     let started = Instant::now();
-    let next = AtomicU64::new(from);
-    let failed = Mutex::new(Vec::new());
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= from + seeds {
-                        break;
-                    }
-                    if let Err(report) = output(simulate("run", seed)) {
-                        println!("seed {seed} FAILED\n{report}");
-                        failed
-                            .lock()
-                            .expect("no worker panics holding it")
-                            .push(seed);
-                    }
-                }
-            });
+    let mut failed = Vec::new();
+    let wanted = |seed, _: &Vec<u64>| seed < from + seeds;
+    on_all_cores("run", from, &mut failed, wanted, |failed, seed, report| {
+        if report.is_err() {
+            failed.push(seed);
         }
     });
-    let failed = failed.into_inner().expect("no worker panics holding it");
     let minutes = started.elapsed().as_secs_f64() / 60.0;
     println!(
         "simulator: {} passed, {} failed, {:.1} seeds a minute",

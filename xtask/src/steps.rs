@@ -2,12 +2,10 @@
 //! orders were hit and judged; then the table that says what was hit.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use crate::run::{check, output};
-use crate::sim::simulate;
+use crate::run::check;
+use crate::sim::{on_all_cores, simulate};
 
 /// See [`crate::sim::Args`].
 #[derive(clap::Args)]
@@ -100,33 +98,18 @@ pub fn run(args: &Args) -> Result<(), String> {
         reason = "times the processes that simulate, from outside of all of them"
     )]
     let started = Instant::now();
-    let next = AtomicU64::new(args.from);
-    let sum = Mutex::new(Sum::default());
-    let enough = || sum.lock().expect("no worker panics holding it").judged() >= args.orders;
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while !enough() {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let report = output(simulate("steps", seed));
-                    let mut sum = sum.lock().expect("no worker panics holding it");
-                    sum.seeds += 1;
-                    match report {
-                        Ok(report) => {
-                            sum.add(&report);
-                            println!("seed {seed}: {} orders so far", sum.judged());
-                        }
-                        Err(report) => {
-                            println!("seed {seed} FAILED\n{report}");
-                            sum.failed.push(seed);
-                        }
-                    }
-                }
-            });
+    let mut sum = Sum::default();
+    let wanted = |_, sum: &Sum| sum.judged() < args.orders;
+    on_all_cores("steps", args.from, &mut sum, wanted, |sum, seed, report| {
+        sum.seeds += 1;
+        match report {
+            Ok(report) => {
+                sum.add(&report);
+                println!("seed {seed}: {} orders so far", sum.judged());
+            }
+            Err(_) => sum.failed.push(seed),
         }
     });
-    let sum = sum.into_inner().expect("no worker panics holding it");
     sum.print();
     println!(
         "cross-section orders: {} with a leader's crash aimed between two steps, {} crashes, {} seeds, \

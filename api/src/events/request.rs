@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use cluster::names;
+use cluster::route::SHARDS_MAX;
 use ledger::event::{EventRules, Layout, QueueRules, Sale};
 use ledger::limits::{
     HOLD_MS_MAX, SEATS_PER_ORDER_MAX, SEATS_PER_SECTION_MAX, SECTIONS_PER_EVENT_MAX,
@@ -20,8 +21,6 @@ const SECTION_NAME_CHARS_MAX: usize = 64;
 const BEACON_BYTES_MAX: usize = 1_024;
 /// Prices are JSON numbers that every client must be able to hold exactly, 64 seats of them.
 const PRICE_MAX: u64 = 1_000_000_000_000;
-/// As many shards as an order id can name.
-const SPREAD_MAX: u64 = 4_095;
 /// More people a minute than anybody has tickets for.
 pub const ADMIT_PER_MINUTE_MAX: u32 = 10_000_000;
 
@@ -177,7 +176,7 @@ impl CreateRequest {
             u64::from(u16::MAX),
         )?;
         if let Some(spread) = self.spread {
-            within("spread", u64::from(spread), 1, SPREAD_MAX)?;
+            within("spread", u64::from(spread), 1, SHARDS_MAX.into())?;
         }
         let queue = self
             .queue

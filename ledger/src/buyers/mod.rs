@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::command::Pass;
-use crate::ids::{BuyerId, EventId, Timestamp};
+use crate::ids::{BuyerId, EventId, Halves, Timestamp};
 use crate::outcome::Rejection;
 use crate::slab::{Keyed, Slab};
 
@@ -35,8 +35,7 @@ pub struct Buyers {
 /// A person as stored: 40 bytes.
 #[derive(Clone, Copy, Debug)]
 struct Person {
-    /// The two halves of the id.
-    buyer: [u64; 2],
+    buyer: Halves,
     /// The pass's two numbers; of no meaning without a `session`.
     index: u64,
     until: Timestamp,
@@ -50,7 +49,7 @@ impl Keyed for Person {
     type Key = BuyerId;
 
     fn key(&self) -> BuyerId {
-        BuyerId(u128::from(self.buyer[0]) << 64 | u128::from(self.buyer[1]))
+        BuyerId(self.buyer.id())
     }
 }
 
@@ -61,7 +60,7 @@ impl Person {
             None => (0, Timestamp::default()),
         };
         Self {
-            buyer: [(id >> 64) as u64, id as u64],
+            buyer: Halves::of(id),
             index,
             until,
             places: what.places,

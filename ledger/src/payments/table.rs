@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::attempt::{Attempt, AttemptKey};
-use crate::ids::{OrderId, Timestamp};
+use crate::ids::{Halves, OrderId, Timestamp};
 use crate::payment::PaymentDue;
 use crate::slab::{Keyed, Slab};
 
 /// A try as stored: 64 bytes.
 #[derive(Clone, Debug)]
 struct Record {
-    /// The two halves of the order's id.
-    order: [u64; 2],
+    order: Halves,
     attempt: Attempt,
 }
 
@@ -22,7 +21,7 @@ impl Keyed for Record {
 
     fn key(&self) -> AttemptKey {
         AttemptKey {
-            order: OrderId(u128::from(self.order[0]) << 64 | u128::from(self.order[1])),
+            order: OrderId(self.order.id()),
             attempt: self.attempt.number,
         }
     }
@@ -50,8 +49,7 @@ impl Payments {
     }
 
     pub(crate) fn insert(&mut self, order: OrderId, attempt: Attempt) {
-        let OrderId(id) = order;
-        let order = [(id >> 64) as u64, id as u64];
+        let order = Halves::of(order.0);
         let record = Record { order, attempt };
         if record.attempt.owed().is_some() {
             self.owed.insert((record.attempt.since, record.key()));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use cluster::route::SHARDS_MAX;
 use serde_json::{Value, json};
 
 use super::Options;
@@ -20,7 +21,6 @@ const PATIENCE: Patience = Patience {
 /// Generous: the cluster, not the waiting room, shall set the pace.
 const ADMIT_PER_MINUTE: u64 = 300_000;
 const ORDER_SEATS_MAX: u64 = 4;
-const SPREAD_MAX: u16 = 4_095;
 /// The lobby stays open so long, and longer for a bigger crowd.
 const LOBBY_MS: i64 = 2_000;
 const LOBBY_BUYERS_PER_MS: i64 = 2;
@@ -73,7 +73,7 @@ pub async fn open(addresses: &[SocketAddr], options: &Options) -> Result<Opened,
         "max_per_buyer": ORDER_SEATS_MAX,
         "queue": { "admit_per_minute": ADMIT_PER_MINUTE, "draw": "random" },
         // Over all shards: orders that cross between them are what there is to prove.
-        "spread": SPREAD_MAX,
+        "spread": SHARDS_MAX,
         "sections": Stadium::with_places(options.seats).to_json(),
     });
     create(addresses, &event).await

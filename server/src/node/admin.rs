@@ -199,14 +199,7 @@ async fn digests(State(admin): State<Arc<Admin>>, Query(query): Query<DigestQuer
         });
         ledgers.collect()
     };
-    match beside_the_workers(walk).await {
-        Ok(digests) => Json(digests).into_response(),
-        Err(error) => problem(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "DIGEST_FAILED",
-            error.to_string(),
-        ),
-    }
+    walked("DIGEST_FAILED", walk).await
 }
 
 #[derive(Deserialize)]
@@ -242,14 +235,7 @@ async fn audit(
         };
         replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names))
     };
-    match beside_the_workers(walk).await {
-        Ok(view) => Json(view).into_response(),
-        Err(error) => problem(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "AUDIT_FAILED",
-            error.to_string(),
-        ),
-    }
+    walked("AUDIT_FAILED", walk).await
 }
 
 /// Facts of one answer, at most.
@@ -310,6 +296,21 @@ async fn feed(State(admin): State<Arc<Admin>>, Query(query): Query<FeedQuery>) -
         facts: facts.collect(),
     })
     .into_response()
+}
+
+/// Answers with what a walk found.
+async fn walked<T: Serialize + Send + 'static>(
+    failure: &'static str,
+    walk: impl FnOnce() -> T + Send + 'static,
+) -> Response {
+    match beside_the_workers(walk).await {
+        Ok(found) => Json(found).into_response(),
+        Err(error) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            failure,
+            error.to_string(),
+        ),
+    }
 }
 
 /// Runs what takes long on a thread where it keeps nobody waiting.

@@ -95,14 +95,18 @@ impl MemoryLog {
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, GroupLog<MemoryEntry>> {
+        locked(&self.log)
+    }
+
     /// How far the group is known to have committed.
     pub(crate) fn committed(&self) -> Option<EntryId> {
-        locked(&self.log).committed
+        self.lock().committed
     }
 
     /// One entry, as long as it is held.
     pub(crate) fn entry(&self, index: u64) -> Option<MemoryEntry> {
-        locked(&self.log).get(index).cloned()
+        self.lock().get(index).cloned()
     }
 }
 
@@ -206,18 +210,18 @@ pub(crate) struct GroupWal {
 impl GroupWal {
     /// The durable vote.
     pub(crate) fn vote(&self) -> Option<Vote> {
-        locked(&self.log.log).vote
+        self.log.lock().vote
     }
 
     /// Purge point and last entry.
     pub(crate) fn bounds(&self) -> (Option<EntryId>, Option<EntryId>) {
-        let log = locked(&self.log.log);
+        let log = self.log.lock();
         (log.purged, log.last)
     }
 
     /// How far the group was known to have committed.
     pub(crate) fn committed(&self) -> Option<EntryId> {
-        locked(&self.log.log).committed
+        self.log.committed()
     }
 
     /// The entries of `range` that the log holds, up to `bytes_max` (but at least one).
@@ -226,7 +230,7 @@ impl GroupWal {
         range: impl RangeBounds<u64>,
         bytes_max: usize,
     ) -> Vec<(EntryId, Bytes)> {
-        let log = locked(&self.log.log);
+        let log = self.log.lock();
         let from = match range.start_bound() {
             Bound::Included(index) => *index,
             Bound::Excluded(index) => index.saturating_add(1),
@@ -265,7 +269,7 @@ impl GroupWal {
         });
         self.send(vec![Record::Vote(vote)], None, true, Some(done));
         saved.await.unwrap_or_else(|_| Err(closed()))?;
-        locked(&self.log.log).vote = Some(vote);
+        self.log.lock().vote = Some(vote);
         Ok(())
     }
 
@@ -275,7 +279,7 @@ impl GroupWal {
         entries: Vec<(EntryId, Bytes)>,
         done: Completion,
     ) -> io::Result<()> {
-        let mut log = locked(&self.log.log);
+        let mut log = self.log.lock();
         let mut records = Vec::with_capacity(entries.len());
         for (id, payload) in entries {
             log.append(
@@ -298,7 +302,7 @@ impl GroupWal {
 
     /// Cuts off everything behind `after`; durable before any later append is.
     pub(crate) fn truncate_after(&self, after: Option<EntryId>) {
-        let mut log = locked(&self.log.log);
+        let mut log = self.log.lock();
         if !log.truncate_after(after).is_empty() {
             self.send(vec![Record::Truncate(after)], None, false, None);
         }
@@ -306,7 +310,7 @@ impl GroupWal {
 
     /// Forgets everything up to `upto`, which a durable snapshot covers.
     pub(crate) fn purge(&self, upto: EntryId) {
-        let mut log = locked(&self.log.log);
+        let mut log = self.log.lock();
         log.purge(upto);
         self.send(vec![Record::Purge(upto)], log.committed, false, None);
     }
@@ -314,7 +318,7 @@ impl GroupWal {
     /// Notes how far the group has committed. Nobody is woken for it: the writer takes the newest
     /// mark along with what it writes next, and at the end.
     pub(crate) fn save_committed(&self, committed: Option<EntryId>) {
-        locked(&self.log.log).committed = committed;
+        self.log.lock().committed = committed;
     }
 
     /// Index of the last entry appended by this process, as it grows.

@@ -263,16 +263,12 @@ impl Writer {
             }
         }
         // Of several marks of a group only the last says anything.
-        let mut marks: Vec<(u32, EntryId)> = Vec::with_capacity(writes.len());
+        let mut marks = BTreeMap::new();
         for (group, records, committed) in writes {
             for record in records {
                 self.put(group, record).await?;
             }
-            let Some(committed) = committed else { continue };
-            match marks.iter_mut().find(|(known, _)| *known == group) {
-                Some(mark) => mark.1 = committed,
-                None => marks.push((group, committed)),
-            }
+            marks.extend(committed.map(|committed| (group, committed)));
         }
         for (group, committed) in marks {
             self.put_committed(group, committed).await?;
