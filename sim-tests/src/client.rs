@@ -48,7 +48,7 @@ pub struct Client {
 impl Client {
     /// A client called `name`, with a development token of this role.
     pub async fn sign_in(world: Arc<World>, name: &str, role: &str) -> Self {
-        let chance = Stream::new(world.scenario.seed, name);
+        let chance = Stream::new(world.scenario.entropy, name);
         let mut client = Self {
             world,
             chance,

@@ -42,7 +42,7 @@ impl Provider {
     pub fn new(scenario: &Scenario) -> Arc<Self> {
         Arc::new(Self {
             book: Mutex::new(BTreeMap::new()),
-            chance: Stream::new(scenario.seed, "provider"),
+            chance: Stream::new(scenario.entropy, "provider"),
             lost_answer_percent: scenario.lost_answer_percent,
             decline_percent: scenario.decline_percent,
         })

@@ -17,11 +17,15 @@ pub mod checker;
 #[cfg(madsim)]
 pub mod client;
 #[cfg(madsim)]
+pub mod fault;
+#[cfg(madsim)]
 pub mod gateway;
 #[cfg(madsim)]
 pub mod history;
 #[cfg(madsim)]
 pub mod nemesis;
+#[cfg(madsim)]
+pub mod plan;
 #[cfg(madsim)]
 pub mod platform;
 #[cfg(madsim)]

@@ -1,20 +1,23 @@
-//! The disasters of a run: a schedule that follows from the seed, carried out while people buy.
+//! The disasters of a run: planned from the seed, carried out while people buy.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fault::{Blow, Fault, Target};
 use crate::history::History;
-use crate::scenario::Disaster;
+use crate::scenario::{Disaster, Scenario};
 use crate::seed::Stream;
 use crate::world::{NODES, World};
 
-/// Does to the world what its scenario says.
-pub async fn run(world: Arc<World>, history: Arc<History>) {
-    let chance = Stream::new(world.scenario.seed, "nemesis");
-    for _ in 0..world.scenario.disasters {
-        pause(&chance, 1_500, 8_000).await;
-        let kind = match world.scenario.disaster {
-            Disaster::None => return,
+/// What a scenario has in store.
+pub fn plan(scenario: &Scenario) -> Vec<Blow> {
+    let chance = Stream::new(scenario.seed, "nemesis");
+    let mut at_ms = 0;
+    let mut blows = Vec::new();
+    for _ in 0..scenario.disasters {
+        at_ms += chance.between(1_500, 8_000);
+        let kind = match scenario.disaster {
+            Disaster::None => break,
             Disaster::Everything => [
                 Disaster::LeaderKills,
                 Disaster::PowerCuts,
@@ -22,62 +25,95 @@ pub async fn run(world: Arc<World>, history: Arc<History>) {
             ][chance.below(3) as usize],
             kind => kind,
         };
-        match kind {
-            Disaster::LeaderKills => kill_leader(&world, &history, &chance).await,
-            Disaster::PowerCuts => cut_power(&world, &history, &chance).await,
-            Disaster::Partitions => partition(&world, &history, &chance).await,
-            Disaster::None | Disaster::Everything => {}
+        let group = chance.below(u64::from(scenario.shards) + 1) as u32;
+        let fault = match kind {
+            Disaster::PowerCuts => Fault::PowerCut {
+                down_ms: chance.between(100, 4_000),
+            },
+            Disaster::Partitions => Fault::CutOff {
+                node: match chance.percent(60) {
+                    true => Target::Leader(group),
+                    false => Target::Node(chance.below(NODES as u64) as usize),
+                },
+                for_ms: chance.between(500, 8_000),
+            },
+            _ => Fault::Kill {
+                node: Target::Leader(group),
+                power: chance.percent(50),
+                down_ms: chance.between(100, 5_000),
+            },
+        };
+        blows.push(Blow { at_ms, fault });
+    }
+    blows
+}
+
+/// Does to the world what its plan says; each blow at its time, also when an earlier one still
+/// lasts.
+pub async fn run(world: Arc<World>, history: Arc<History>, blows: Vec<Blow>) {
+    let strikes: Vec<_> = blows
+        .into_iter()
+        .map(|blow| tokio::spawn(strike(world.clone(), history.clone(), blow)))
+        .collect();
+    for strike in strikes {
+        strike
+            .await
+            .expect("a blow panics only on a bug of the simulator");
+    }
+}
+
+async fn strike(world: Arc<World>, history: Arc<History>, blow: Blow) {
+    pause(blow.at_ms).await;
+    history.note(&format!("nemesis: {:?}", blow.fault));
+    match blow.fault {
+        Fault::Kill {
+            node,
+            power,
+            down_ms,
+        } => {
+            let Some(node) = find(&world, node).filter(|node| !world.is_down(*node)) else {
+                return;
+            };
+            world.tally.count(match power {
+                true => "16 what a node had not synced is lost or torn",
+                false => "1 a node dies and comes back",
+            });
+            world.kill(node, power);
+            pause(down_ms).await;
+            world.restart(node);
+        }
+        Fault::PowerCut { down_ms } => {
+            world.tally.count("2 all nodes lose power");
+            for node in 0..NODES {
+                if !world.is_down(node) {
+                    world.kill(node, true);
+                }
+            }
+            pause(down_ms).await;
+            for node in 0..NODES {
+                world.restart(node);
+            }
+        }
+        Fault::CutOff { node, for_ms } => {
+            let Some(node) = find(&world, node) else {
+                return;
+            };
+            world.tally.count("7 a node is cut off");
+            world.cut_off(node, true);
+            pause(for_ms).await;
+            world.cut_off(node, false);
         }
     }
+    history.note("nemesis: over");
 }
 
-async fn pause(chance: &Stream, low_ms: u64, high_ms: u64) {
-    tokio::time::sleep(Duration::from_millis(chance.between(low_ms, high_ms))).await;
-}
-
-async fn kill_leader(world: &World, history: &History, chance: &Stream) {
-    let group = chance.below(u64::from(world.scenario.shards) + 1) as u32;
-    let Some(node) = world.leader(group) else {
-        return;
-    };
-    if world.is_down(node) {
-        return;
+fn find(world: &World, target: Target) -> Option<usize> {
+    match target {
+        Target::Leader(group) => world.leader(group),
+        Target::Node(node) => Some(node),
     }
-    let power = chance.percent(50);
-    history.note(&format!(
-        "nemesis: node {} dies (leader of {group}, power {power})",
-        node + 1
-    ));
-    world.kill(node, power);
-    pause(chance, 100, 5_000).await;
-    history.note(&format!("nemesis: node {} starts", node + 1));
-    world.restart(node);
 }
 
-async fn cut_power(world: &World, history: &History, chance: &Stream) {
-    history.note("nemesis: all nodes lose power");
-    for node in 0..NODES {
-        if !world.is_down(node) {
-            world.kill(node, true);
-        }
-    }
-    pause(chance, 100, 4_000).await;
-    for node in 0..NODES {
-        world.restart(node);
-        pause(chance, 0, 300).await;
-    }
-    history.note("nemesis: all nodes start");
-}
-
-async fn partition(world: &World, history: &History, chance: &Stream) {
-    let group = chance.below(u64::from(world.scenario.shards) + 1) as u32;
-    let node = match chance.percent(60) {
-        true => world.leader(group).unwrap_or(0),
-        false => chance.below(NODES as u64) as usize,
-    };
-    history.note(&format!("nemesis: node {} is cut off", node + 1));
-    world.cut_off(node, true);
-    pause(chance, 500, 8_000).await;
-    world.cut_off(node, false);
-    history.note(&format!("nemesis: node {} is back", node + 1));
+async fn pause(ms: u64) {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
 }

@@ -148,7 +148,7 @@ impl File for SlowFile {
 
 /// The platform of node `node` in its life number `life`, over a mounted disk.
 pub fn platform(scenario: &Scenario, node: usize, life: u64, disk: Arc<dyn Disk>) -> Platform {
-    let stream = |name: &str| Stream::new(scenario.seed, &format!("{name} {node} {life}"));
+    let stream = |name: &str| Stream::new(scenario.entropy, &format!("{name} {node} {life}"));
     let pace = Pace {
         chance: stream("disk pace"),
         sync_ms_max: scenario.sync_ms_max,

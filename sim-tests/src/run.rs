@@ -15,8 +15,8 @@ use crate::checker::{self, Evidence, Violation, nothing_is_left_over};
 use crate::client::Client;
 use crate::history::History;
 use crate::nemesis;
+use crate::plan::Plan;
 use crate::platform::elapsed;
-use crate::scenario::Scenario;
 use crate::steps::across::{self, Deck};
 use crate::steps::aimer::{Aimer, Shots};
 use crate::steps::fate::Fate;
@@ -44,6 +44,8 @@ pub struct Verdict {
     pub yes: usize,
     /// Orders paid.
     pub paid: usize,
+    /// What struck, by row of the fault list.
+    pub faults: BTreeMap<&'static str, u64>,
     /// What aimed crashes hit.
     pub shots: Shots,
     /// How many such crashes there were.
@@ -54,8 +56,13 @@ pub struct Verdict {
     pub tail: Vec<String>,
 }
 
-/// Runs a scenario. Must be called inside a madsim runtime.
-pub async fn run(scenario: Scenario) -> Verdict {
+/// Runs a plan. Must be called inside a madsim runtime.
+pub async fn run(plan: Plan) -> Verdict {
+    let Plan {
+        scenario,
+        blows,
+        people,
+    } = plan;
     let history = Arc::new(History::default());
     let (seed, wild) = (scenario.seed, scenario.step_crash_percent);
     let (aimer, chores) = Aimer::new(seed, wild, history.clone());
@@ -64,17 +71,21 @@ pub async fn run(scenario: Scenario) -> Verdict {
     initialize(&world, &history).await;
     let show = workload::create_show(&world, &history).await;
 
-    let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone()));
+    let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone(), blows));
     let deck = Arc::new(Deck::new(&world, &show).await);
-    let buyers: Vec<_> = (0..world.scenario.buyers)
-        .map(|n| {
-            let (world, show, history) = (world.clone(), show.clone(), history.clone());
-            match world.scenario.across {
-                0 => tokio::spawn(workload::buyer(world, show, history, n)),
-                _ => tokio::spawn(across::buyer(world, show, deck.clone(), history, n)),
-            }
-        })
-        .collect();
+    let context = || (world.clone(), show.clone(), history.clone());
+    let mut buyers = Vec::new();
+    for person in people {
+        let (world, show, history) = context();
+        buyers.push(tokio::spawn(workload::buyer(world, show, history, person)));
+    }
+    if world.scenario.across > 0 {
+        for n in 0..world.scenario.buyers {
+            let (world, show, history) = context();
+            let deck = deck.clone();
+            buyers.push(tokio::spawn(across::buyer(world, show, deck, history, n)));
+        }
+    }
     let sale = async {
         for buyer in buyers {
             buyer
@@ -127,6 +138,7 @@ pub async fn run(scenario: Scenario) -> Verdict {
         simulated: elapsed(),
         yes: history.all_yes().len(),
         paid: after,
+        faults: world.tally.rows(),
         shots,
         crashes,
         ended,

@@ -1,10 +1,12 @@
 //! Every knob of a run, drawn from its seed and printed at the start. A knob's doc says which
 //! bug it makes reachable.
 
+use serde::{Deserialize, Serialize};
+
 use crate::seed::Stream;
 
 /// What happens to the cluster while it sells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Disaster {
     /// Nothing: whatever goes wrong is not the faults' fault.
     None,
@@ -20,10 +22,12 @@ pub enum Disaster {
 }
 
 /// The knobs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scenario {
-    /// The run.
+    /// The run's plan.
     pub seed: u64,
+    /// All that the plan does not say: syncs, frames, the scheduler.
+    pub entropy: u64,
     /// Ledger shards. One: every order is decided in one entry. More: the cross-shard protocol.
     pub shards: u16,
     /// Rows of each of the sections. Few seats make buyers collide.
@@ -77,6 +81,7 @@ impl Scenario {
         let skew = || draw.between(0, 400) as i64 - 200;
         Self {
             seed,
+            entropy: seed,
             shards: [1, 2, 3, 4][draw.below(4) as usize],
             rows: draw.between(2, 6),
             sections: draw.between(2, 5),
@@ -112,6 +117,7 @@ impl Scenario {
         let skew = || draw.between(0, 2 * skew_max) as i64 - skew_max as i64;
         Self {
             seed,
+            entropy: seed,
             shards: shards as u16,
             rows: 12,
             sections: shards + draw.below(3),

@@ -3,12 +3,18 @@
 use std::sync::Arc;
 
 use cluster::route::SHARDS_MAX;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Reply};
 use crate::history::{History, Told, Yes};
 use crate::platform::world_now_ms;
+use crate::scenario::Scenario;
+use crate::seed::Stream;
 use crate::world::World;
+
+/// Seats in each row of the house.
+const SEATS_PER_ROW: u64 = 6;
 
 /// The event on sale.
 #[derive(Clone, Debug)]
@@ -38,7 +44,7 @@ fn rfc3339(ms: u64) -> String {
 pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
     let organizer = Client::sign_in(world.clone(), "organizer", "organizer").await;
     let scenario = &world.scenario;
-    let (seats_per_row, standing) = (6, 10);
+    let (seats_per_row, standing) = (SEATS_PER_ROW, 10);
     let mut sections: Vec<Value> = (0..scenario.sections)
         .map(|number| {
             let name = char::from(b'A' + number as u8).to_string();
@@ -76,32 +82,131 @@ pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
     }
 }
 
+/// Somebody who comes to buy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Their name.
+    pub name: String,
+    /// When they come to the door, in ms after the event was created.
+    pub comes_ms: u64,
+    /// What they try, in order.
+    pub errands: Vec<Errand>,
+}
+
+/// One order, or the try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Errand {
+    /// How long they look around before.
+    pub pause_ms: u64,
+    /// What they want.
+    pub wish: Wish,
+    /// What they do with what they get.
+    pub then: Then,
+}
+
+/// What somebody asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// So many of the best seats that are left.
+    Best(u64),
+    /// So many places on the floor.
+    Standing(u64),
+    /// These seats: one section, or two, and so perhaps two shards.
+    Seats(Vec<String>),
+}
+
+/// What somebody does with a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// Leaves; the hold has to end by itself.
+    Leave,
+    /// Gives it back.
+    GiveBack,
+    /// Pays so much later; perhaps about when the hold ends.
+    Pay {
+        /// How much.
+        after_ms: u64,
+    },
+}
+
+impl Person {
+    /// Everybody of a scenario.
+    pub fn all(scenario: &Scenario) -> Vec<Self> {
+        let person = |number| {
+            let name = format!("buyer-{number}");
+            let chance = Stream::new(scenario.seed, &format!("plan of {name}"));
+            Self {
+                name,
+                comes_ms: chance.below(4_000),
+                errands: (0..chance.between(1, 3))
+                    .map(|_| Errand::draw(scenario, &chance))
+                    .collect(),
+            }
+        };
+        (0..scenario.buyers).map(person).collect()
+    }
+}
+
+impl Errand {
+    fn draw(scenario: &Scenario, chance: &Stream) -> Self {
+        let seat = |section: u64| {
+            let row = chance.between(1, scenario.rows);
+            let number = chance.between(1, SEATS_PER_ROW);
+            format!("{}-{row}-{number}", char::from(b'A' + section as u8))
+        };
+        let hold_ms = scenario.hold_seconds * 1_000;
+        Self {
+            pause_ms: chance.between(10, 2_000),
+            wish: match chance.below(5) {
+                0 => Wish::Best(chance.between(1, 4)),
+                1 => Wish::Standing(chance.between(1, 2)),
+                2 => Wish::Seats(vec![seat(0), seat(1)]),
+                _ => {
+                    let mut seats = vec![seat(chance.below(scenario.sections))];
+                    if chance.percent(50) {
+                        let other = seat(chance.below(scenario.sections));
+                        if other != seats[0] {
+                            seats.push(other);
+                        }
+                    }
+                    Wish::Seats(seats)
+                }
+            },
+            then: match chance.below(10) {
+                0 => Then::Leave,
+                1 => Then::GiveBack,
+                2 => Then::Pay {
+                    after_ms: chance.between(hold_ms.saturating_sub(1_500), hold_ms + 500),
+                },
+                _ => Then::Pay {
+                    after_ms: chance.below(3_000),
+                },
+            },
+        }
+    }
+}
+
 /// One buyer, from the door to the ticket or to giving up.
-pub async fn buyer(world: Arc<World>, show: Show, history: Arc<History>, number: u64) {
-    let name = format!("buyer-{number}");
-    let client = Client::sign_in(world.clone(), &name, "buyer").await;
-    client.pause(0, 4_000).await;
-    let Some(pass) = wait_in_line(&client, &show, &history, &name).await else {
+pub async fn buyer(world: Arc<World>, show: Show, history: Arc<History>, person: Person) {
+    let name = &person.name;
+    let client = Client::sign_in(world.clone(), name, "buyer").await;
+    client.pause(person.comes_ms, person.comes_ms).await;
+    let Some(pass) = wait_in_line(&client, &show, &history, name).await else {
         return;
     };
-    let rounds = client.chance().between(1, 3);
-    for round in 0..rounds {
-        client.pause(10, 2_000).await;
-        let Some(order) = reserve(&client, &show, &history, &name, round, &pass).await else {
+    for (round, errand) in person.errands.iter().enumerate() {
+        client.pause(errand.pause_ms, errand.pause_ms).await;
+        let key = format!("{name}-{round}");
+        let Some(order) = reserve(&client, &show, &history, &key, &errand.wish, &pass).await else {
             continue;
         };
-        match client.chance().below(10) {
-            // Leaves; the hold has to end by itself.
-            0 => {}
-            1 => give_back(&client, &history, &order).await,
-            2 => {
-                // Dithers until about when the hold ends.
-                let ms = world.scenario.hold_seconds * 1_000;
-                client.pause(ms.saturating_sub(1_500), ms + 500).await;
-                pay(&client, &history, &order).await;
-            }
-            _ => {
-                client.pause(0, 3_000).await;
+        match errand.then {
+            Then::Leave => {}
+            Then::GiveBack => give_back(&client, &history, &order).await,
+            Then::Pay { after_ms } => {
+                client.pause(after_ms, after_ms).await;
                 pay(&client, &history, &order).await;
             }
         }
@@ -150,48 +255,26 @@ async fn reserve(
     client: &Client,
     show: &Show,
     history: &History,
-    name: &str,
-    round: u64,
+    key: &str,
+    wish: &Wish,
     pass: &str,
 ) -> Option<Yes> {
-    let world = client.world();
-    let chance = client.chance();
     let mut body = json!({"event_id": show.event_id});
     if !pass.is_empty() {
         body["queue_token"] = pass.into();
     }
-    let seat = |section: u64| {
-        let row = chance.between(1, world.scenario.rows);
-        let number = chance.between(1, show.seats_per_row);
-        format!("{}-{row}-{number}", char::from(b'A' + section as u8))
-    };
-    match chance.below(5) {
-        0 => body["best_available"] = json!({"count": chance.between(1, 4)}),
-        1 => {
-            body["general_admission"] = json!([{"section": "Floor", "count": chance.between(1, 2)}])
+    match wish {
+        Wish::Best(count) => body["best_available"] = json!({ "count": count }),
+        Wish::Standing(count) => {
+            body["general_admission"] = json!([{"section": "Floor", "count": count}]);
         }
-        2 => {
-            // Across two sections, and so perhaps across two shards.
-            let (first, second) = (seat(0), seat(1));
-            body["seat_ids"] = json!([first, second]);
-        }
-        _ => {
-            let mut seats = vec![seat(chance.below(world.scenario.sections))];
-            if chance.percent(50) {
-                let other = seat(chance.below(world.scenario.sections));
-                if other != seats[0] {
-                    seats.push(other);
-                }
-            }
-            body["seat_ids"] = json!(seats);
-        }
+        Wish::Seats(seats) => body["seat_ids"] = json!(seats),
     }
-    let key = format!("{name}-{round}");
     let reply = client
-        .insist(12, "POST", "/api/v1/seats/reserve", Some(&key), &body)
+        .insist(12, "POST", "/api/v1/seats/reserve", Some(key), &body)
         .await;
     let Reply::Answered(201, answer) = &reply else {
-        history.note(&format!("{name} reserve: {}", reply.code()));
+        history.note(&format!("{key} reserve: {}", reply.code()));
         return None;
     };
     let yes = read_yes(Told::Held, answer);

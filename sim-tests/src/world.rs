@@ -24,6 +24,7 @@ use server::node::config::{Config, Gateway, Payments, Peer, RaftTiming};
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
+use crate::fault::Tally;
 use crate::gateway::{Provider, SimGateway};
 use crate::platform::platform;
 use crate::scenario::Scenario;
@@ -77,6 +78,8 @@ pub struct World {
     pub provider: Arc<Provider>,
     /// Who aims crashes at steps of orders.
     pub aimer: Arc<Aimer>,
+    /// What struck, and how often.
+    pub tally: Arc<Tally>,
     machines: Vec<Machine>,
     chance: Stream,
     faults: Arc<Faults>,
@@ -84,6 +87,7 @@ pub struct World {
 
 /// Faults of the links between nodes; can be switched off for good.
 struct Faults {
+    tally: Arc<Tally>,
     chance: Stream,
     percent: Mutex<u64>,
 }
@@ -94,11 +98,16 @@ impl LinkFaults for Faults {
         if percent == 0 || !self.chance.percent(percent) {
             return Verdict::Deliver;
         }
-        match self.chance.below(3) {
-            0 => Verdict::Drop,
-            1 => Verdict::Duplicate,
-            _ => Verdict::Delay(Duration::from_millis(self.chance.between(1, 1_500))),
-        }
+        let (row, verdict) = match self.chance.below(3) {
+            0 => ("12 a frame is lost", Verdict::Drop),
+            1 => ("13 a frame arrives twice", Verdict::Duplicate),
+            _ => (
+                "14 a frame is late",
+                Verdict::Delay(Duration::from_millis(self.chance.between(1, 1_500))),
+            ),
+        };
+        self.tally.count(row);
+        verdict
     }
 }
 
@@ -140,8 +149,10 @@ impl World {
     /// Starts all nodes; not initialized yet.
     pub fn new(scenario: Scenario, aimer: Arc<Aimer>) -> Arc<Self> {
         let provider = Provider::new(&scenario);
+        let tally = Arc::new(Tally::default());
         let faults = Arc::new(Faults {
-            chance: Stream::new(scenario.seed, "frames"),
+            tally: tally.clone(),
+            chance: Stream::new(scenario.entropy, "frames"),
             percent: Mutex::new(scenario.frame_fault_percent),
         });
         let machines = (0..NODES)
@@ -157,11 +168,12 @@ impl World {
                 start(&scenario, node, provider.clone(), instruments)
             })
             .collect();
-        let chance = Stream::new(scenario.seed, "world");
+        let chance = Stream::new(scenario.entropy, "world");
         let world = Arc::new(Self {
             scenario,
             provider,
             aimer,
+            tally,
             machines,
             chance,
             faults,
@@ -262,7 +274,7 @@ fn start(
     provider: Arc<Provider>,
     instruments: Instruments,
 ) -> Machine {
-    let disk = SimDisk::new(scenario.seed ^ (node as u64 + 1));
+    let disk = SimDisk::new(scenario.entropy ^ (node as u64 + 1));
     let alive = Arc::new(Mutex::new(None));
     let lives = Arc::new(Mutex::new(0));
     let (knobs, its_disk, its_alive) = (scenario.clone(), disk.clone(), alive.clone());

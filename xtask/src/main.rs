@@ -8,7 +8,6 @@
 mod bench;
 mod run;
 mod sim;
-mod steps;
 mod test;
 
 use std::process::ExitCode;

@@ -211,6 +211,7 @@ impl SeatTable {
     }
 
     fn hold_again(&self, no: LegNo, content: u32, now: Timestamp) -> Result<HeldLeg, Rejection> {
+        probes::reached(probes::Mark::RepeatedCommand);
         let record = self.legs.get(no);
         if record.content != content {
             return Err(Rejection::OrderExistsWithDifferentContent);

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::process::{Report, on_all_cores, simulate};
 use crate::run::check;
-use crate::sim::{on_all_cores, simulate};
+
+/// After so many seeds that failed, more of them tell nothing new.
+const FAILURES_MAX: usize = 20;
 
 /// See [`crate::sim::Args`].
 #[derive(clap::Args)]
@@ -99,17 +102,20 @@ pub fn run(args: &Args) -> Result<(), String> {
     )]
     let started = Instant::now();
     let mut sum = Sum::default();
-    let wanted = |_, sum: &Sum| sum.judged() < args.orders;
-    on_all_cores("steps", args.from, &mut sum, wanted, |sum, seed, report| {
+    // A build whose every seed fails judges nothing, and must come to an end as well.
+    let wanted = |_, sum: &Sum| sum.judged() < args.orders && sum.failed.len() < FAILURES_MAX;
+    let add = |sum: &mut Sum, seed, report: Report| {
         sum.seeds += 1;
-        match report {
-            Ok(report) => {
-                sum.add(&report);
-                println!("seed {seed}: {} orders so far", sum.judged());
-            }
-            Err(_) => sum.failed.push(seed),
+        if !report.held {
+            println!("seed {seed} FAILED\n{}", report.text);
+            sum.failed.push(seed);
+            return;
         }
-    });
+        sum.add(&report.text);
+        println!("seed {seed}: {} orders so far", sum.judged());
+    };
+    let command = |seed| simulate("steps", seed);
+    on_all_cores(args.from, &mut sum, wanted, command, add)?;
     sum.print();
     println!(
         "cross-section orders: {} with a leader's crash aimed between two steps, {} crashes, {} seeds, \

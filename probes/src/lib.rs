@@ -1,0 +1,73 @@
+//! Where the simulator looks into the code and reaches into it: marks on rare branches
+//! ([`reached`]), and bugs that a run may plant ([`planted`]).
+//!
+//! Both exist under `--cfg madsim` alone. In production [`planted`] is a constant `false` and
+//! [`reached`] is empty, so that no branch of a planted bug is in a shipped binary.
+
+mod bug;
+mod mark;
+
+pub use bug::Bug;
+pub use mark::Mark;
+
+#[cfg(not(madsim))]
+mod production {
+    use super::{Bug, Mark};
+
+    /// Whether this run has this bug: never.
+    #[inline(always)]
+    pub const fn planted(_: Bug) -> bool {
+        false
+    }
+
+    /// Notes that a rare branch was taken: nobody counts.
+    #[inline(always)]
+    pub const fn reached(_: Mark) {}
+}
+
+#[cfg(madsim)]
+mod simulated {
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    use super::{Bug, Mark};
+
+    const NONE: usize = usize::MAX;
+    static CHOSEN: AtomicUsize = AtomicUsize::new(NONE);
+    static STRUCK: AtomicU64 = AtomicU64::new(0);
+    static REACHED: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
+
+    /// Plants a bug for the rest of this process, which is one run.
+    pub fn plant(bug: Bug) {
+        CHOSEN.store(bug as usize, Ordering::Relaxed);
+    }
+
+    /// Whether this run has this bug. Asked where the bug would act, and counted there.
+    pub fn planted(bug: Bug) -> bool {
+        let here = CHOSEN.load(Ordering::Relaxed) == bug as usize;
+        if here {
+            STRUCK.fetch_add(1, Ordering::Relaxed);
+        }
+        here
+    }
+
+    /// How often the planted bug could act.
+    pub fn struck() -> u64 {
+        STRUCK.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a rare branch was taken.
+    pub fn reached(mark: Mark) {
+        REACHED[mark as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Every mark and how often it was reached in this process.
+    pub fn marks() -> impl Iterator<Item = (Mark, u64)> {
+        let count = |mark: &Mark| (*mark, REACHED[*mark as usize].load(Ordering::Relaxed));
+        Mark::ALL.iter().map(count)
+    }
+}
+
+#[cfg(not(madsim))]
+pub use production::{planted, reached};
+#[cfg(madsim)]
+pub use simulated::{marks, plant, planted, reached, struck};

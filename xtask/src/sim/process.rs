@@ -1,0 +1,135 @@
+//! The simulator as a program: built once, then one process a run.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::run::{cargo, check, root};
+
+// A target directory of its own: `--cfg madsim` changes every crate, and the two builds must not
+// throw each other's work away.
+fn target() -> PathBuf {
+    root().join("target-sim")
+}
+
+/// Builds the simulator.
+pub fn build() -> Result<(), String> {
+    let mut build = cargo(&[
+        "build",
+        "--locked",
+        "--package",
+        "sim-tests",
+        "--profile",
+        "sim",
+    ]);
+    build
+        .env("RUSTFLAGS", "--cfg madsim")
+        .env("CARGO_TARGET_DIR", target());
+    check(build)
+}
+
+/// A simulator with these words.
+pub fn sim(words: &[&str]) -> Command {
+    let mut command = Command::new(target().join("sim/sim"));
+    command
+        .args(words)
+        .env("RUST_BACKTRACE", "0")
+        .current_dir(root());
+    command
+}
+
+/// One run of a kind (`run`, `steps`).
+pub fn simulate(kind: &str, seed: u64) -> Command {
+    sim(&[kind, "--seed", &seed.to_string()])
+}
+
+/// What a run in a process of its own came to.
+pub struct Report {
+    /// All that it printed.
+    pub text: String,
+    /// Whether every promise held.
+    pub held: bool,
+}
+
+impl Report {
+    /// Runs it to its end. A run that dies on a panic says so in its text.
+    pub fn of(mut command: Command) -> Result<Self, String> {
+        let done = command
+            .stderr(Stdio::piped())
+            .output()
+            .map_err(|error| format!("the simulator did not start: {error}"))?;
+        let held = done.status.success();
+        let mut text = String::from_utf8_lossy(&done.stdout).into_owned();
+        if !held {
+            text.push_str(&String::from_utf8_lossy(&done.stderr));
+        }
+        Ok(Self { text, held })
+    }
+
+    /// The rest of every line that begins with this word.
+    pub fn lines<'a>(&'a self, word: &'a str) -> impl Iterator<Item = &'a str> {
+        self.text
+            .lines()
+            .filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '))
+    }
+
+    /// Lines like `fault 3 a frame is lost`: counts and what they count.
+    pub fn counts<'a>(&'a self, word: &'a str) -> impl Iterator<Item = (&'a str, u64)> {
+        self.lines(word).filter_map(|line| {
+            let (count, name) = line.split_once(' ')?;
+            Some((name, count.parse().ok()?))
+        })
+    }
+
+    /// The properties it says were broken; `panic` when it died before it could say.
+    pub fn broken(&self) -> Vec<&str> {
+        if self.held {
+            return Vec::new();
+        }
+        let said: Vec<&str> = self
+            .lines("BROKEN")
+            .filter_map(|line| line.split(':').next())
+            .collect();
+        match said.is_empty() {
+            true => vec!["panic"],
+            false => said,
+        }
+    }
+
+    /// Simulated seconds.
+    pub fn simulated_s(&self) -> f64 {
+        let word = self.lines("simulated").next();
+        word.and_then(|line| line.split(' ').next()?.parse().ok())
+            .unwrap_or(0.0)
+    }
+}
+
+/// Runs seeds from `from` on, a process each, on all cores, as long as the next one is wanted;
+/// adds each report to the sum.
+pub fn on_all_cores<S: Send>(
+    from: u64,
+    sum: &mut S,
+    wanted: impl Fn(u64, &S) -> bool + Sync,
+    command: impl Fn(u64) -> Command + Sync,
+    add: impl Fn(&mut S, u64, Report) + Sync,
+) -> Result<(), String> {
+    let next = AtomicU64::new(from);
+    let sum = Mutex::new(sum);
+    let locked = || sum.lock().expect("no worker panics holding it");
+    let work = || loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if !wanted(seed, &locked()) {
+            return Ok(());
+        }
+        let report = Report::of(command(seed))?;
+        add(&mut locked(), seed, report);
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().expect("a worker does not panic"))
+    })
+}
