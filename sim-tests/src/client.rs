@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::seed::Stream;
-use crate::world::{Answer, NODES, PROPOSE, World};
+use crate::world::{Answer, PROPOSE, World};
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -137,8 +137,7 @@ impl Client {
 
     /// A request to a random node and its answer, if one comes.
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
-        let node = self.chance.below(NODES as u64) as usize;
-        let Some(alive) = self.world.alive(node) else {
+        let Some(alive) = self.world.somebody(self.chance.next()) else {
             // Connection refused; a real client would find out as quickly.
             self.pause(1, 20).await;
             return None;
