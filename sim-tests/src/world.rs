@@ -33,9 +33,11 @@ use self::machine::{Machine, Standing, Surroundings, Why};
 use self::warden::{Errand, Warden};
 use self::wires::{Link, Wires};
 use crate::checker::Violation;
+use crate::door::{Answer, Door};
 use crate::fault::{Rot, Spoiled, Tally};
 use crate::gateway::Provider;
 use crate::history::History;
+use crate::platform::{elapsed, world_now_ms};
 use crate::scenario::Scenario;
 use crate::seed::Stream;
 use crate::steps::aimer::Aimer;
@@ -44,21 +46,14 @@ use crate::steps::aimer::Aimer;
 const PROPOSE_WITHIN: Duration = Duration::from_secs(3);
 /// Machines that may join.
 const JOINERS: usize = 2;
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Where a node takes a command as it is: `PROPOSE/shard`.
 pub const PROPOSE: &str = "/simulator/propose";
 
 /// A request on its way into a node, and the way back.
 pub type Call = (Request<Full<Bytes>>, oneshot::Sender<Answer>);
-
-/// A node's answer.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Bytes,
-}
 
 /// What is known of a running node.
 #[derive(Clone)]
@@ -395,6 +390,31 @@ impl World {
     }
 }
 
+impl Door for World {
+    async fn exchange(&self, at: u64, request: Request<Bytes>) -> Option<Answer> {
+        let Some(alive) = self.somebody(at) else {
+            // Connection refused; a real client would find out as quickly.
+            tokio::time::sleep(Duration::from_millis(at % 20 + 1)).await;
+            return None;
+        };
+        let (reply, answer) = oneshot::channel();
+        alive
+            .inbox
+            .send((request.map(Full::new), reply))
+            .await
+            .ok()?;
+        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+    }
+
+    fn now_ms(&self) -> u64 {
+        world_now_ms()
+    }
+
+    fn elapsed(&self) -> Duration {
+        elapsed()
+    }
+}
+
 async fn serve(router: Router, mut calls: mpsc::Receiver<Call>, faults: Arc<Faults>) {
     while let Some((request, reply)) = calls.recv().await {
         let router = router.clone();
@@ -406,6 +426,7 @@ async fn serve(router: Router, mut calls: mpsc::Receiver<Call>, faults: Arc<Faul
                 .await
                 .expect("the router is infallible");
             let status = response.status().as_u16();
+            let headers = response.headers().clone();
             let Ok(body) = response.into_body().collect().await else {
                 return;
             };
@@ -415,6 +436,7 @@ async fn serve(router: Router, mut calls: mpsc::Receiver<Call>, faults: Arc<Faul
             // Whoever asked may have given up.
             let _ = reply.send(Answer {
                 status,
+                headers,
                 body: body.to_bytes(),
             });
         });

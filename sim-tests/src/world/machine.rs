@@ -13,7 +13,7 @@ use raft_node::Node;
 use raft_node::error::StartError;
 use raft_node::platform::sim_disk::{CrashMode, SimDisk};
 use raft_node::storage::StorageError;
-use raft_node::witness::{Application, Proposal, Witness};
+use raft_node::witness::{Application, Proposal, Replication, Restoration, Witness};
 use server::node::config::{Config, Gateway, Payments, Peer, RaftTiming};
 use server::node::{Instruments, RunError};
 use tokio::sync::mpsc;
@@ -378,5 +378,17 @@ impl Witness for Nerve {
             panic!("{PLANNED_PANIC}: node {}", self.node + 1);
         }
         self.eyes.applied(application);
+    }
+
+    fn replicated(&self, replication: Replication<'_>) {
+        self.eyes.replicated(replication);
+    }
+
+    fn restored(&self, restoration: Restoration<'_>) {
+        self.eyes.restored(restoration);
+    }
+
+    fn leads(&self, group: u32, term: u64) {
+        self.eyes.leads(group, term);
     }
 }
