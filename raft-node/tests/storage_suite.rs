@@ -13,7 +13,7 @@ use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{OptionalSend, RaftSnapshotBuilder, StorageError};
 use raft_node::platform::Platform;
-use raft_node::platform::forgetful_disk::ForgetfulDisk;
+use raft_node::platform::forgetful_disk::{ForgetfulDisk, Forgetting};
 use raft_node::platform::sim_disk::SimDisk;
 use raft_node::storage::{LogStore, SnapshotStore, Storage, StorageOptions};
 use raft_node::types::{LogId, Outcomes, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
@@ -155,7 +155,7 @@ impl StoreBuilder<TypeConfig, LogStore, Counter, (Storage, tempfile::TempDir)> f
         let platform = Platform {
             disk: Arc::new(ForgetfulDisk::new(
                 os.disk.clone(),
-                "forgets:1".parse().unwrap(),
+                Forgetting::Unsynced(Some(1)),
             )),
             ..os
         };

@@ -21,6 +21,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -35,15 +36,18 @@ use super::sim_disk::{Chance, SECTOR_BYTES, directory};
 const HIDDEN: &str = "unsynced";
 /// Put into a directory and taken out again to make sure that it exists.
 const PROBE: &str = ".unsynced";
+/// A disk that lies is honest for fewer syncs than this.
+const HONEST_SYNCS_MAX: usize = 300;
 
 /// How it forgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forgetting {
-    /// Writes some things back early, drawn from this.
-    pub early: Option<u64>,
-    /// Half of the files' syncs do nothing and say they did: no node can keep its word on such a
-    /// disk, and whoever judges one has to notice.
-    pub lies: bool,
+pub enum Forgetting {
+    /// Whatever is not synced, as the seed has it: `None` forgets all of it, else some is written
+    /// back early.
+    Unsynced(Option<u64>),
+    /// Lies: from some sync on, which the seed says, none is carried through, and all of them say
+    /// they were. No node can keep its word on such a disk, and whoever judges one has to notice.
+    Synced(u64),
 }
 
 impl FromStr for Forgetting {
@@ -56,11 +60,8 @@ impl FromStr for Forgetting {
             None => (words, None),
         };
         match (how, seed) {
-            ("forgets", early) => Ok(Self { early, lies: false }),
-            ("lies", Some(_)) => Ok(Self {
-                early: seed,
-                lies: true,
-            }),
+            ("forgets", early) => Ok(Self::Unsynced(early)),
+            ("lies", Some(seed)) => Ok(Self::Synced(seed)),
             _ => Err("neither forgets, forgets:SEED nor lies:SEED".to_owned()),
         }
     }
@@ -73,10 +74,11 @@ pub struct ForgetfulDisk {
     early: Arc<Early>,
 }
 
-/// What is written back before its time: nothing, or what a seed says.
+/// What is written back before its time, and for how long syncs are honest.
 struct Early {
     chance: std::sync::Mutex<Option<Chance>>,
-    lies: bool,
+    /// Syncs until the lies begin; `None` for a disk that is honest.
+    honest: Option<AtomicU64>,
 }
 
 /// The directory as readers see it, where it differs from the one below.
@@ -109,9 +111,13 @@ enum FileOp {
 impl ForgetfulDisk {
     /// Over another disk.
     pub fn new(below: Arc<dyn Disk>, forgetting: Forgetting) -> Self {
+        let (chance, honest) = match forgetting {
+            Forgetting::Unsynced(early) => (early.map(Chance), None),
+            Forgetting::Synced(seed) => (None, Some(Chance(seed).below(HONEST_SYNCS_MAX) as u64)),
+        };
         let early = Early {
-            chance: std::sync::Mutex::new(forgetting.early.map(Chance)),
-            lies: forgetting.lies,
+            chance: std::sync::Mutex::new(chance),
+            honest: honest.map(AtomicU64::new),
         };
         Self {
             below,
@@ -213,6 +219,9 @@ impl ForgetfulDisk {
 
     /// Carries through what touches `dir`, and what that depends on, in order.
     async fn sync_names(&self, dir: &str) -> io::Result<()> {
+        if self.early.lies() {
+            return Ok(());
+        }
         let mut names = self.names.lock().await;
         let mut dirs = BTreeSet::from([dir.to_owned()]);
         let mut due = vec![false; names.unsynced.len()];
@@ -254,6 +263,17 @@ impl Early {
 
     fn one_in(&self, count: usize) -> bool {
         self.below(count) == Some(0)
+    }
+
+    /// Whether the sync asked for now is not to be carried through.
+    fn lies(&self) -> bool {
+        let Some(honest) = &self.honest else {
+            return false;
+        };
+        let left = honest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        });
+        left.is_err()
     }
 }
 
@@ -355,7 +375,7 @@ impl Inode {
     }
 
     async fn sync(&self, early: &Early) -> io::Result<()> {
-        if early.lies && early.one_in(2) {
+        if early.lies() {
             return Ok(());
         }
         let mut unsynced = self.unsynced.lock().await;

@@ -61,13 +61,7 @@ pub async fn open(disk: &SimDisk) -> Result<Storage, StorageError> {
 pub async fn open_forgetful(disk: &SimDisk, seed: Option<u64>) -> Result<Storage, StorageError> {
     let below = disk.mount();
     let platform = Platform {
-        disk: Arc::new(ForgetfulDisk::new(
-            below,
-            Forgetting {
-                early: seed,
-                lies: false,
-            },
-        )),
+        disk: Arc::new(ForgetfulDisk::new(below, Forgetting::Unsynced(seed))),
         ..sim_platform(disk)
     };
     Storage::open(platform, CLUSTER, NODE, small()).await

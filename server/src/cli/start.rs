@@ -33,7 +33,8 @@ pub struct Args {
     pub exit_with_parent: bool,
     /// For proofs (docs/simulation.md, "Real processes"), never for production: `forgets` keeps
     /// what is not synced in the process, so that killing it is a power cut to its data;
-    /// `forgets:SEED` also writes some of it back early; `lies:SEED` says synced when nothing is.
+    /// `forgets:SEED` also writes some of it back early; `lies:SEED` also forgets what it calls
+    /// synced, from some sync on.
     #[arg(long, hide = true, value_name = "HOW")]
     pub disk: Option<Forgetting>,
 }

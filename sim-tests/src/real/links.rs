@@ -207,3 +207,66 @@ async fn pump(
         to.write_all(&bytes[..count]).await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+    const NOT_YET: Duration = Duration::from_millis(50);
+
+    /// A node that says what it hears.
+    async fn echo() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (mut hears, mut says) = stream.into_split();
+                tokio::spawn(async move { tokio::io::copy(&mut hears, &mut says).await });
+            }
+        });
+        address
+    }
+
+    async fn hears(stream: &mut TcpStream, within: Duration) -> Option<u8> {
+        let byte = timeout(within, stream.read_u8()).await;
+        byte.ok()?.ok()
+    }
+
+    #[tokio::test]
+    async fn a_link_is_slow_still_or_broken_and_heals() {
+        let node = echo().await;
+        let (links, dialled) = Links::open(&[node]).await.expect("loopback");
+        // We are node 1.
+        links.set_pid(1, Some(std::process::id()));
+        let gust = |kind| Gust {
+            links: vec![(1, 0)],
+            kind,
+            for_ms: 0,
+        };
+        let mut stream = TcpStream::connect(dialled[0]).await.expect("it listens");
+        stream.write_u8(1).await.expect("it is up");
+        assert_eq!(hears(&mut stream, SOON).await, Some(1));
+        for kind in [Kind::Silent, Kind::Deaf, Kind::Dumb] {
+            links.blow(&gust(kind));
+            stream.write_u8(2).await.expect("it is taken");
+            assert_eq!(hears(&mut stream, NOT_YET).await, None, "{kind:?}");
+            links.heal();
+            assert_eq!(hears(&mut stream, SOON).await, Some(2), "{kind:?}");
+        }
+        links.blow(&gust(Kind::Slow(30)));
+        stream.write_u8(3).await.expect("it is up");
+        assert_eq!(hears(&mut stream, Duration::from_millis(10)).await, None);
+        assert_eq!(hears(&mut stream, SOON).await, Some(3));
+        links.blow(&gust(Kind::Refused));
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0, "it broke");
+        let mut stream = TcpStream::connect(dialled[0]).await.expect("it listens");
+        assert_eq!(stream.read(&mut [0]).await.unwrap_or(0), 0, "refused");
+        links.heal();
+        let mut stream = TcpStream::connect(dialled[0]).await.expect("it listens");
+        stream.write_u8(4).await.expect("it is up");
+        assert_eq!(hears(&mut stream, SOON).await, Some(4));
+    }
+}

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use raft_node::platform::forgetful_disk::Forgetting;
+use serde_json::json;
 use server::audit_client::fetch;
 use server::demo::children::{Cluster, Error, Plan};
+use server::http_client::{Connection, Request};
 use server::node::config::RaftTiming;
 use tokio::process::{Child, Command};
 
@@ -73,11 +75,35 @@ impl Machine {
         };
         machine.cluster.write_configs()?;
         for node in 0..NODES {
-            // Lies begin with the first restart: a cluster has to come into being.
+            // Disks lie from the first restart on: a cluster has to come into being.
             machine.boot(node, "forgets".to_owned())?;
         }
         machine.cluster.begin().await?;
+        machine.spoil_the_provider().await?;
         Ok(machine)
+    }
+
+    /// The provider has a bad day: slow, loses answers after the deed, declines, repeats webhooks.
+    async fn spoil_the_provider(&self) -> Result<(), Error> {
+        let faults = json!({"delay_ms": 5, "lost_answer_percent": 3, "decline_percent": 5,
+                            "duplicate_webhook_percent": 10, "reorder_webhooks": true});
+        let body = faults.to_string();
+        let mut provider = Connection::new(self.cluster.provider.address);
+        let request = Request {
+            method: "PUT",
+            ..Request::post("/v1/faults", body.as_bytes())
+        };
+        let last = match provider.call(&request, BACK_WITHIN).await {
+            Ok(reply) if reply.status < 300 => return Ok(()),
+            Ok(reply) => reply.status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Err(Error::Late {
+            what: "the provider".to_owned(),
+            wanted: "having a bad day",
+            seconds: 0,
+            last,
+        })
     }
 
     /// Kills nodes at one moment.

@@ -16,6 +16,7 @@
 pub mod dialler;
 pub mod door;
 pub mod evidence;
+pub mod holds;
 pub mod links;
 pub mod machine;
 pub mod plan;

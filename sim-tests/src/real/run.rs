@@ -1,16 +1,18 @@
 //! One run: sales and blows together; then fair weather, the end of all sales, the verdict; then a
-//! last power cut, and the verdict again.
+//! last power cut, and the verdict again; at last `usher audit` over what each node left.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use raft_node::platform::Platform;
+use server::audit_dir;
 use server::demo::children::Error;
 use tokio::task::JoinHandle;
 
 use super::door::Doors;
 use super::evidence::{Witnesses, gather};
+use super::holds;
 use super::machine::{Machine, Setup};
 use super::plan::{Blow, NODES, Strike, blows};
 use super::sales::Sales;
@@ -220,6 +222,7 @@ impl Run {
             Ok(Err(error)) => self.broken("people", error.to_string()),
             Err(_) => self.broken("heals", "people were not served in fair weather".to_owned()),
         }
+        self.judge_holds();
         say("everybody went home; settling");
         let before = self.verdict_now(machine).await;
         say("a last power cut");
@@ -233,8 +236,36 @@ impl Run {
             let found = format!("before the last power cut {before:?}, after it {after:?}");
             self.broken("acked_is_durable", found);
         }
-        self.verdict.took = self.doors.elapsed();
+        machine.kill(&[0, 1, 2]);
+        say("replaying each node's log");
+        for node in &machine.cluster.nodes {
+            match audit_dir::audit(&node.dir).await {
+                Ok(report) => {
+                    for (promise, found) in report.broken {
+                        self.broken(
+                            "usher_audit",
+                            format!("node {}: {promise}: {found}", node.id),
+                        );
+                    }
+                }
+                Err(error) => self.broken("usher_audit", format!("node {}: {error}", node.id)),
+            }
+        }
         Ok(())
+    }
+
+    /// No hold was denied before its time.
+    fn judge_holds(&mut self) {
+        let began_ms = self.doors.now_ms() - self.doors.elapsed().as_millis() as u64;
+        let sales = self.sales.held();
+        let early = sales
+            .iter()
+            .flat_map(|sale| holds::check(&sale.history, began_ms));
+        let early: Vec<String> = early.collect();
+        drop(sales);
+        for found in early {
+            self.broken("hold_respected", found);
+        }
     }
 
     /// Waits until nothing is under way, checks, and says how much is paid and sold.

@@ -48,7 +48,7 @@ pub struct Sales {
 }
 
 impl Sales {
-    /// Sells until told to stop; ends when the last sale is over.
+    /// Nothing sold yet.
     pub fn new(seed: u64, doors: Arc<Doors>) -> Arc<Self> {
         Arc::new(Self {
             seed,
