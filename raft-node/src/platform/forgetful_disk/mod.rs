@@ -18,67 +18,34 @@
 //! taking the directory's lock sweeps what an earlier process left there. Directories themselves
 //! are not forgotten. What does not go through the port (the read model) is not covered.
 
+mod early;
+mod file;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use futures::lock::Mutex;
 
+pub use early::Forgetting;
+
 use super::Disk;
 use super::disk::File;
-use super::sim_disk::{Chance, SECTOR_BYTES, directory};
+use super::sim_disk::directory;
+use early::Early;
+use file::{Inode, OpenFile};
 
 /// Where files without a durable name live below.
 const HIDDEN: &str = "unsynced";
 /// Put into a directory and taken out again to make sure that it exists.
 const PROBE: &str = ".unsynced";
-/// A disk that lies is honest for fewer syncs than this.
-const HONEST_SYNCS_MAX: usize = 300;
-
-/// How it forgets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forgetting {
-    /// Whatever is not synced, as the seed has it: `None` forgets all of it, else some is written
-    /// back early.
-    Unsynced(Option<u64>),
-    /// Lies: from some sync on, which the seed says, none is carried through, and all of them say
-    /// they were. No node can keep its word on such a disk, and whoever judges one has to notice.
-    Synced(u64),
-}
-
-impl FromStr for Forgetting {
-    type Err = String;
-
-    /// `forgets`, `forgets:SEED` or `lies:SEED`.
-    fn from_str(words: &str) -> Result<Self, String> {
-        let (how, seed) = match words.split_once(':') {
-            Some((how, seed)) => (how, Some(seed.parse().map_err(|_| "not a seed")?)),
-            None => (words, None),
-        };
-        match (how, seed) {
-            ("forgets", early) => Ok(Self::Unsynced(early)),
-            ("lies", Some(seed)) => Ok(Self::Synced(seed)),
-            _ => Err("neither forgets, forgets:SEED nor lies:SEED".to_owned()),
-        }
-    }
-}
 
 /// See the module.
 pub struct ForgetfulDisk {
     below: Arc<dyn Disk>,
     names: Mutex<Names>,
     early: Arc<Early>,
-}
-
-/// What is written back before its time, and for how long syncs are honest.
-struct Early {
-    chance: std::sync::Mutex<Option<Chance>>,
-    /// Syncs until the lies begin; `None` for a disk that is honest.
-    honest: Option<AtomicU64>,
 }
 
 /// The directory as readers see it, where it differs from the one below.
@@ -98,31 +65,13 @@ enum NameOp {
     Remove(String),
 }
 
-struct Inode {
-    below: Arc<dyn File>,
-    unsynced: Mutex<Vec<FileOp>>,
-}
-
-enum FileOp {
-    Write { offset: u64, bytes: Bytes },
-    SetLen(u64),
-}
-
 impl ForgetfulDisk {
     /// Over another disk.
     pub fn new(below: Arc<dyn Disk>, forgetting: Forgetting) -> Self {
-        let (chance, honest) = match forgetting {
-            Forgetting::Unsynced(early) => (early.map(Chance), None),
-            Forgetting::Synced(seed) => (None, Some(Chance(seed).below(HONEST_SYNCS_MAX) as u64)),
-        };
-        let early = Early {
-            chance: std::sync::Mutex::new(chance),
-            honest: honest.map(AtomicU64::new),
-        };
         Self {
             below,
             names: Mutex::default(),
-            early: Arc::new(early),
+            early: Arc::new(Early::new(forgetting)),
         }
     }
 
@@ -133,10 +82,7 @@ impl ForgetfulDisk {
         if names.gone.contains(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let inode = Arc::new(Inode {
-            below: self.below.open(path, false).await?,
-            unsynced: Mutex::default(),
-        });
+        let inode = Inode::new(self.below.open(path, false).await?);
         names.seen.insert(path.to_owned(), inode.clone());
         Ok(inode)
     }
@@ -150,10 +96,7 @@ impl ForgetfulDisk {
         }
         names.made += 1;
         let hidden = format!("{HIDDEN}/{}", names.made);
-        let inode = Arc::new(Inode {
-            below: self.below.open(&hidden, true).await?,
-            unsynced: Mutex::default(),
-        });
+        let inode = Inode::new(self.below.open(&hidden, true).await?);
         names.seen.insert(path.to_owned(), inode.clone());
         let (from, to) = (hidden, path.to_owned());
         self.change(names, NameOp::Move { from, to }).await?;
@@ -254,29 +197,6 @@ impl ForgetfulDisk {
     }
 }
 
-impl Early {
-    /// A number below `bound`, if there is a seed.
-    fn below(&self, bound: usize) -> Option<usize> {
-        let mut chance = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
-        chance.as_mut().map(|chance| chance.below(bound))
-    }
-
-    fn one_in(&self, count: usize) -> bool {
-        self.below(count) == Some(0)
-    }
-
-    /// Whether the sync asked for now is not to be carried through.
-    fn lies(&self) -> bool {
-        let Some(honest) = &self.honest else {
-            return false;
-        };
-        let left = honest.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            left.checked_sub(1)
-        });
-        left.is_err()
-    }
-}
-
 impl NameOp {
     /// The directories it changes, as readers know them.
     fn directories(&self) -> impl Iterator<Item = &str> {
@@ -293,96 +213,6 @@ impl NameOp {
             Self::Move { from, to } => below.rename(from, to).await,
             Self::Remove(path) => below.remove(path).await,
         }
-    }
-}
-
-impl FileOp {
-    async fn apply(&self, below: &dyn File) -> io::Result<()> {
-        match self {
-            Self::Write { offset, bytes } => below.write_at(*offset, bytes.clone()).await,
-            Self::SetLen(length) => below.set_len(*length).await,
-        }
-    }
-
-    /// Parts of it that a disk writes whole or not at all.
-    fn sectors(&self) -> Vec<Self> {
-        let (offset, bytes) = match self {
-            Self::Write { offset, bytes } => (offset, bytes),
-            Self::SetLen(length) => return vec![Self::SetLen(*length)],
-        };
-        let sector = SECTOR_BYTES as u64;
-        let (mut at, mut pieces) = (0, Vec::new());
-        while at < bytes.len() {
-            let room = sector - (offset + at as u64) % sector;
-            let end = bytes.len().min(at + room as usize);
-            pieces.push(Self::Write {
-                offset: offset + at as u64,
-                bytes: bytes.slice(at..end),
-            });
-            at = end;
-        }
-        pieces
-    }
-}
-
-impl Inode {
-    async fn change(&self, op: FileOp, early: &Early) -> io::Result<()> {
-        let mut unsynced = self.unsynced.lock().await;
-        if early.one_in(3) {
-            for piece in op.sectors() {
-                if early.one_in(2) {
-                    piece.apply(&*self.below).await?;
-                }
-            }
-        }
-        // Whatever went early is done again in its turn, so what readers see stays the same.
-        unsynced.push(op);
-        Ok(())
-    }
-
-    async fn length(&self, unsynced: &[FileOp]) -> io::Result<u64> {
-        let below = self.below.len().await?;
-        Ok(unsynced.iter().fold(below, |length, op| match op {
-            FileOp::Write { offset, bytes } => length.max(offset + bytes.len() as u64),
-            FileOp::SetLen(length) => *length,
-        }))
-    }
-
-    async fn read(&self, offset: u64, count: usize) -> io::Result<Bytes> {
-        let unsynced = self.unsynced.lock().await;
-        if unsynced.is_empty() {
-            return self.below.read_at(offset, count).await;
-        }
-        let left = self.length(&unsynced).await?.saturating_sub(offset);
-        let count = count.min(usize::try_from(left).unwrap_or(usize::MAX));
-        let mut view = BytesMut::from(&self.below.read_at(offset, count).await?[..]);
-        view.resize(count, 0);
-        let index = |at: u64| at.saturating_sub(offset).min(count as u64) as usize;
-        for op in unsynced.iter() {
-            match op {
-                FileOp::SetLen(length) => view[index(*length)..].fill(0),
-                FileOp::Write { offset: at, bytes } => {
-                    let (from, to) = (index(*at), index(at + bytes.len() as u64));
-                    let skipped = usize::try_from(offset.saturating_sub(*at));
-                    let skipped = skipped.map_err(|_| io::ErrorKind::FileTooLarge)?;
-                    if from < to {
-                        view[from..to].copy_from_slice(&bytes[skipped..skipped + (to - from)]);
-                    }
-                }
-            }
-        }
-        Ok(view.freeze())
-    }
-
-    async fn sync(&self, early: &Early) -> io::Result<()> {
-        if early.lies() {
-            return Ok(());
-        }
-        let mut unsynced = self.unsynced.lock().await;
-        for op in unsynced.drain(..) {
-            op.apply(&*self.below).await?;
-        }
-        self.below.sync().await
     }
 }
 
@@ -409,36 +239,5 @@ impl Disk for ForgetfulDisk {
 
     fn lock<'a>(&'a self) -> BoxFuture<'a, io::Result<Box<dyn Send + Sync>>> {
         Box::pin(self.take_lock())
-    }
-}
-
-struct OpenFile {
-    inode: Arc<Inode>,
-    early: Arc<Early>,
-}
-
-impl File for OpenFile {
-    fn len<'a>(&'a self) -> BoxFuture<'a, io::Result<u64>> {
-        Box::pin(async move {
-            let unsynced = self.inode.unsynced.lock().await;
-            self.inode.length(&unsynced).await
-        })
-    }
-
-    fn read_at<'a>(&'a self, offset: u64, count: usize) -> BoxFuture<'a, io::Result<Bytes>> {
-        Box::pin(self.inode.read(offset, count))
-    }
-
-    fn write_at<'a>(&'a self, offset: u64, bytes: Bytes) -> BoxFuture<'a, io::Result<()>> {
-        let op = FileOp::Write { offset, bytes };
-        Box::pin(self.inode.change(op, &self.early))
-    }
-
-    fn set_len<'a>(&'a self, len: u64) -> BoxFuture<'a, io::Result<()>> {
-        Box::pin(self.inode.change(FileOp::SetLen(len), &self.early))
-    }
-
-    fn sync<'a>(&'a self) -> BoxFuture<'a, io::Result<()>> {
-        Box::pin(self.inode.sync(&self.early))
     }
 }
