@@ -40,6 +40,9 @@ impl Stamper {
             .first_ms
             .saturating_add(passed.saturating_add(passed / 10));
         let bounded = self.clock.now_ms().clamp(slowest, fastest);
+        if bounded == slowest || bounded == fastest {
+            probes::reached(probes::Mark::StampBounded);
+        }
         let mut last = self.last_ms.lock().expect("nothing panics with this lock");
         *last = bounded.max(*last);
         *last

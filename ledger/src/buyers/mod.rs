@@ -123,7 +123,10 @@ impl Buyers {
         match session {
             Some(session) if session.index != pass.index => Err(Rejection::PassSpent),
             _ if now >= until => Err(Rejection::PassExpired),
-            Some(session) => Ok(session),
+            Some(session) => {
+                probes::reached(probes::Mark::PassUsedAgain);
+                Ok(session)
+            }
             None => Ok(pass),
         }
     }
@@ -137,6 +140,7 @@ impl Buyers {
     ) -> Result<(), Rejection> {
         let left = max.saturating_sub(self.get(key).places);
         if places > left {
+            probes::reached(probes::Mark::AllowanceRefused);
             Err(Rejection::BuyerSeatsMax { left })
         } else {
             Ok(())

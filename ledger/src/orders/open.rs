@@ -77,13 +77,16 @@ impl Ledger {
     fn opened_before(&self, open: &OpenOrder) -> Option<Outcome> {
         if let Some(order) = self.orders.get(&open.order) {
             return Some(if order.same_content(open) {
+                probes::reached(probes::Mark::OrderOpenedAgain);
                 Ok(order.receipt())
             } else {
+                probes::reached(probes::Mark::KeyReused);
                 Err(Rejection::OrderExistsWithDifferentContent)
             });
         }
         let closed = self.closed.get(open.order)?;
         Some(Err(if closed.same_content(open) {
+            probes::reached(probes::Mark::ClosedOrderOpenedAgain);
             Rejection::OrderOver { why: closed.why }
         } else {
             Rejection::OrderExistsWithDifferentContent
@@ -113,6 +116,7 @@ impl Ledger {
             match self.seats.hold(&hold, now, &mut self.due, false) {
                 Ok(held) => Ok(OrderLeg::held_at_once(&open.legs[leg], &held)),
                 Err(why) => {
+                    probes::reached(probes::Mark::LegsUndone);
                     for taken in 0..leg {
                         self.seats.undo(key(taken), now, &mut self.due);
                     }

@@ -37,6 +37,7 @@ impl Ledger {
             _ => return self.payment_receipt(id),
         }
         if now >= order.until {
+            probes::reached(probes::Mark::PaidTooLate);
             return Err(Rejection::HoldExpired);
         }
         if order.attempts >= PAYMENT_ATTEMPTS_MAX {
@@ -135,6 +136,7 @@ impl Ledger {
         };
         part.pins_unanswered = part.pins_unanswered.saturating_sub(1);
         if part.pins_unanswered > 0 || !matches!(order.state, OrderState::Pinning { .. }) {
+            probes::reached(probes::Mark::LatePin);
             return;
         }
         part.pinned = true;
@@ -153,6 +155,7 @@ impl Ledger {
         };
         part.pins_unanswered = part.pins_unanswered.saturating_sub(1);
         if matches!(order.state, OrderState::Pinning { .. } | OrderState::Held) {
+            probes::reached(probes::Mark::LegLost);
             self.end_order(leg.order, CloseReason::LegLost, now);
         }
     }
