@@ -1,9 +1,10 @@
-//! openraft's own suite for storages, on the real disk and on the simulated one. Its state
-//! machine is the smallest that keeps its snapshots in our store.
+//! openraft's own suite for storages, on the real disk, on the simulated one, and on the real one
+//! behind the disk that forgets. Its state machine is the smallest that keeps its snapshots in our store.
 
 mod storage_support;
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -11,6 +12,8 @@ use openraft::entry::RaftPayload;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{OptionalSend, RaftSnapshotBuilder, StorageError};
+use raft_node::platform::Platform;
+use raft_node::platform::forgetful_disk::{ForgetfulDisk, Forgetting};
 use raft_node::platform::sim_disk::SimDisk;
 use raft_node::storage::{LogStore, SnapshotStore, Storage, StorageOptions};
 use raft_node::types::{LogId, Outcomes, Snapshot, SnapshotMeta, StoredMembership, TypeConfig};
@@ -139,6 +142,34 @@ impl StoreBuilder<TypeConfig, LogStore, Counter, (Storage, SimDisk)> for OnSimDi
         let (log, machine) = parts(&storage);
         Ok(((storage, disk), log, machine))
     }
+}
+
+struct OnForgetfulDisk;
+
+impl StoreBuilder<TypeConfig, LogStore, Counter, (Storage, tempfile::TempDir)> for OnForgetfulDisk {
+    async fn build(
+        &self,
+    ) -> Result<((Storage, tempfile::TempDir), LogStore, Counter), StorageError<TypeConfig>> {
+        let root = tempfile::tempdir().unwrap();
+        let os = Platform::os(root.path()).unwrap();
+        let platform = Platform {
+            disk: Arc::new(ForgetfulDisk::new(
+                os.disk.clone(),
+                Forgetting::Unsynced(Some(1)),
+            )),
+            ..os
+        };
+        let storage = Storage::open(platform, CLUSTER, NODE, small())
+            .await
+            .unwrap();
+        let (log, machine) = parts(&storage);
+        Ok(((storage, root), log, machine))
+    }
+}
+
+#[tokio::test]
+async fn the_log_and_the_snapshots_on_a_disk_that_forgets_are_what_openraft_expects() {
+    Suite::test_all(OnForgetfulDisk).await.unwrap();
 }
 
 #[tokio::test]

@@ -180,8 +180,26 @@ async fn live(storage: &Storage, models: &mut BTreeMap<u32, Model>, chance: &mut
     }
 }
 
+/// Where a node keeps what it has not synced.
+#[derive(Clone, Copy)]
+enum Cache {
+    /// In the machine, which loses power: the disk decides what is left.
+    Machine,
+    /// In its own process, which dies; the disk below forgets nothing, or all that is not synced.
+    Process,
+}
+
 #[tokio::test]
 async fn acknowledged_votes_and_entries_survive_every_crash_and_nothing_else_appears() {
+    crash_again_and_again(Cache::Machine).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_forgets_with_its_process_keeps_what_was_synced_and_no_more_than_was_written() {
+    crash_again_and_again(Cache::Process).await;
+}
+
+async fn crash_again_and_again(cache: Cache) {
     let seeds = std::env::var("CRASH_SEEDS")
         .ok()
         .and_then(|count| count.parse().ok());
@@ -193,7 +211,14 @@ async fn acknowledged_votes_and_entries_survive_every_crash_and_nothing_else_app
         for round in 0..12 {
             let span = [8, 60, 400][chance.below(3) as usize];
             disk.stop_after(chance.below(span));
-            match open(&disk).await {
+            let opened = match cache {
+                Cache::Machine => open(&disk).await,
+                Cache::Process => {
+                    let early = (round % 3 != 0).then(|| chance.below(u64::MAX));
+                    open_forgetful(&disk, early).await
+                }
+            };
+            match opened {
                 Ok(storage) => {
                     for (group, model) in &mut models {
                         model.found(contents(&mut storage.group(*group).0).await);
@@ -201,17 +226,18 @@ async fn acknowledged_votes_and_entries_survive_every_crash_and_nothing_else_app
                     live(&storage, &mut models, &mut chance).await;
                 }
                 Err(StorageError::Io { source, .. }) if source.to_string().contains("crashed") => {}
+                // The lock of a disk that forgets removes what the last process left.
+                Err(error) if error.to_string().contains("the node has crashed") => {}
                 Err(error) => panic!("seed {seed}, round {round}: {error}"),
             }
             longest = longest.max(segments(&disk).len());
-            disk.crash(
-                [
-                    CrashMode::LoseUnsynced,
-                    CrashMode::KeepPrefix,
-                    CrashMode::KeepSubset,
-                    CrashMode::KeepAll,
-                ][chance.below(4) as usize],
-            );
+            let modes = [
+                CrashMode::KeepAll,
+                CrashMode::LoseUnsynced,
+                CrashMode::KeepPrefix,
+                CrashMode::KeepSubset,
+            ];
+            disk.crash(modes[chance.below(4) as usize]);
         }
         let storage = open(&disk)
             .await

@@ -28,6 +28,8 @@ pub mod nemesis;
 pub mod plan;
 #[cfg(madsim)]
 pub mod platform;
+#[cfg(not(madsim))]
+pub mod real;
 #[cfg(madsim)]
 pub mod run;
 #[cfg(madsim)]

@@ -1,4 +1,4 @@
-//! The developers' commands: `cargo xtask test | sim | bench`.
+//! The developers' commands: `cargo xtask test | sim | real | bench`.
 
 #![expect(
     clippy::print_stdout,
@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod real;
 mod run;
 mod sim;
 mod test;
@@ -22,6 +23,8 @@ enum Command {
     Test(test::Args),
     /// The simulator: one seed, many seeds, or proof that a seed is one run.
     Sim(sim::Args),
+    /// Real nodes over real disks, killed again and again while people buy.
+    Real(real::Args),
     /// Benchmarks: the ledger's, then reserving over HTTP against three nodes.
     Bench,
 }
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Test(args) => test::run(&args),
         Command::Sim(args) => sim::run(&args),
+        Command::Real(args) => real::run(&args),
         Command::Bench => bench::run(),
     };
     match done {

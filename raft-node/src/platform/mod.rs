@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod disk;
 pub mod entropy;
+pub mod forgetful_disk;
 pub mod os;
 pub mod sim_disk;
 

@@ -21,7 +21,7 @@ use super::Disk;
 use super::disk::File;
 
 /// A disk writes this many bytes whole or not at all.
-const SECTOR_BYTES: usize = 512;
+pub(super) const SECTOR_BYTES: usize = 512;
 
 /// What a crash leaves of the operations no sync covered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -453,15 +453,15 @@ impl FileOp {
     }
 }
 
-fn directory(path: &str) -> &str {
+pub(super) fn directory(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
 /// A small generator (SplitMix64, Steele et al., OOPSLA'14): all a disk needs of chance.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

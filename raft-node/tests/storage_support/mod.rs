@@ -15,6 +15,7 @@ use openraft::storage::{RaftLogReader, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
 use openraft::{EntryPayload, storage::IOFlushed};
 use raft_node::machine::Stamp;
+use raft_node::platform::forgetful_disk::{ForgetfulDisk, Forgetting};
 use raft_node::platform::sim_disk::SimDisk;
 use raft_node::platform::{Platform, Spawner};
 use raft_node::storage::{LogStore, SnapshotStore, Storage, StorageError, StorageOptions};
@@ -54,6 +55,16 @@ pub fn small() -> StorageOptions {
 
 pub async fn open(disk: &SimDisk) -> Result<Storage, StorageError> {
     Storage::open(sim_platform(disk), CLUSTER, NODE, small()).await
+}
+
+/// Through a disk that keeps what is not synced in the node's memory.
+pub async fn open_forgetful(disk: &SimDisk, seed: Option<u64>) -> Result<Storage, StorageError> {
+    let below = disk.mount();
+    let platform = Platform {
+        disk: Arc::new(ForgetfulDisk::new(below, Forgetting::Unsynced(seed))),
+        ..sim_platform(disk)
+    };
+    Storage::open(platform, CLUSTER, NODE, small()).await
 }
 
 pub async fn open_os(root: &Path, options: StorageOptions) -> Result<Storage, StorageError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use api::payments::SandboxGateway;
 use raft_node::platform::Platform;
+use raft_node::platform::forgetful_disk::{ForgetfulDisk, Forgetting};
 
 use super::CliError;
 use crate::demo::exit_with_parent::parent_gone;
@@ -30,15 +31,28 @@ pub struct Args {
     /// Stop when standard input ends: a child must not outlive whoever started it.
     #[arg(long)]
     pub exit_with_parent: bool,
+    /// For proofs (docs/simulation.md, "Real processes"), never for production: `forgets` keeps
+    /// what is not synced in the process, so that killing it is a power cut to its data;
+    /// `forgets:SEED` also writes some of it back early; `lies:SEED` also forgets what it calls
+    /// synced, from some sync on.
+    #[arg(long, hide = true, value_name = "HOW")]
+    pub disk: Option<Forgetting>,
 }
 
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode, CliError> {
     let config = Config::load(&args.config)?;
-    let platform = Platform::os(&config.data_dir).map_err(|source| CliError::File {
+    let mut platform = Platform::os(&config.data_dir).map_err(|source| CliError::File {
         path: config.data_dir.clone(),
         source,
     })?;
+    if let Some(forgetting) = args.disk {
+        tracing::warn!(
+            ?forgetting,
+            "a disk for proofs: what is not synced dies with the process"
+        );
+        platform.disk = Arc::new(ForgetfulDisk::new(platform.disk, forgetting));
+    }
     let gateway = SandboxGateway::new(&config.payments.url, PROVIDER_DEADLINE)
         .map_err(|error| CliError::Invalid(format!("payments.url: {error}")))?;
     let server = crate::node::run(config, platform, Arc::new(gateway)).await?;

@@ -22,6 +22,12 @@ pub struct AuditView {
     pub orders: Vec<OrderView>,
     /// Sections owned here.
     pub sections: Vec<SectionView>,
+    /// Shards that have not taken all messages sent to them, and payments that are not over.
+    #[serde(default)]
+    pub owed: usize,
+    /// An invariant that does not hold in here.
+    #[serde(default)]
+    pub broken: Option<String>,
 }
 
 /// One order.
@@ -104,6 +110,8 @@ pub fn view(
             sections.push(section_view(section, &tickets, record.as_deref()));
         }
     }
+    let outboxes = ledger.outboxes();
+    let silent = outboxes.filter(|(_, outbox)| !outbox.is_empty()).count();
     let digest = ledger
         .digest()
         .iter()
@@ -114,6 +122,11 @@ pub fn view(
         digest,
         orders: orders.collect(),
         sections,
+        owed: silent + ledger.payments_due(1).len(),
+        broken: ledger
+            .check_invariants()
+            .err()
+            .map(|violation| format!("{violation:?}")),
     }
 }
 

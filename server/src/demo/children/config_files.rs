@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::provider::ProviderProcess;
-use super::{Error, Node, Plan};
+use super::{Cluster, Error, Node};
+use crate::node::config::RaftTiming;
 
 /// A node's configuration, as `usher start --config` reads it.
 #[derive(Serialize)]
@@ -21,6 +21,8 @@ struct NodeFile<'a> {
     dev: bool,
     payments: PaymentsTable,
     peers: Vec<PeerTable>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raft: Option<RaftTiming>,
 }
 
 #[derive(Clone, Serialize)]
@@ -37,26 +39,21 @@ struct PeerTable {
 }
 
 /// Writes each node's file.
-pub(super) fn write_configs(
-    plan: &Plan,
-    nodes: &[Node],
-    provider: &ProviderProcess,
-    secret: &str,
-) -> Result<(), Error> {
+pub(super) fn write_configs(cluster: &Cluster) -> Result<(), Error> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).expect("the system has entropy after boot");
     let cluster_id = uuid::Builder::from_random_bytes(id).into_uuid().to_string();
     let payments = PaymentsTable {
         gateway: "sandbox",
-        url: format!("http://{}", provider.address),
-        webhook_secret: secret.to_owned(),
+        url: format!("http://{}", cluster.provider.address),
+        webhook_secret: cluster.secret.clone(),
     };
     let peer = |node: &Node| PeerTable {
         id: node.id,
-        addr: node.peer.to_string(),
+        addr: node.dialled.to_string(),
     };
-    let peers: Vec<PeerTable> = nodes.iter().map(peer).collect();
-    for node in nodes {
+    let peers: Vec<PeerTable> = cluster.nodes.iter().map(peer).collect();
+    for node in &cluster.nodes {
         let file = NodeFile {
             cluster_id: cluster_id.clone(),
             node_id: node.id,
@@ -64,10 +61,11 @@ pub(super) fn write_configs(
             http: node.http,
             peer: node.peer,
             admin: node.admin,
-            shards: plan.shards,
+            shards: cluster.shards,
             dev: true,
             payments: payments.clone(),
             peers: peers.clone(),
+            raft: cluster.raft.clone(),
         };
         let text = toml::to_string(&file).expect("plain values under plain keys");
         std::fs::write(&node.config, text).map_err(|source| Error::File {

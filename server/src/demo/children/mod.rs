@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::config_files::write_configs;
 use self::ports::{PORTS, Ports};
 pub use self::provider::ProviderProcess;
 use crate::dice::secret_hex;
 use crate::http_client::{Connection, Request};
+use crate::node::config::RaftTiming;
 
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const PROBE_DEADLINE: Duration = Duration::from_secs(2);
@@ -94,6 +94,8 @@ pub struct Node {
     pub http: SocketAddr,
     /// Address for other nodes.
     pub peer: SocketAddr,
+    /// Where other nodes dial it: its own address, unless somebody stands between.
+    pub dialled: SocketAddr,
     /// Address for operators.
     pub admin: SocketAddr,
     /// Its data.
@@ -123,7 +125,11 @@ pub struct Cluster {
     pub nodes: Vec<Node>,
     /// The payment provider.
     pub provider: ProviderProcess,
+    /// Consensus timing; `None` for the defaults.
+    pub raft: Option<RaftTiming>,
     program: PathBuf,
+    secret: String,
+    shards: u16,
     /// Threads a node answers with.
     workers: usize,
 }
@@ -140,6 +146,18 @@ impl Cluster {
             what: "this program".to_owned(),
             source,
         })?;
+        let mut cluster = Self::lay_out(plan, program)?;
+        cluster.write_configs()?;
+        for index in 0..cluster.nodes.len() {
+            cluster.start_node(index)?;
+        }
+        cluster.begin().await?;
+        Ok(cluster)
+    }
+
+    /// Chooses ports and starts the provider. The nodes, of the `usher` at `program`, are
+    /// still to be configured and started, and the cluster is still to [`begin`](Self::begin).
+    pub fn lay_out(plan: &Plan, program: PathBuf) -> Result<Self, Error> {
         std::fs::create_dir_all(&plan.dir).map_err(|source| Error::File {
             path: plan.dir.clone(),
             source,
@@ -150,10 +168,12 @@ impl Cluster {
         };
         let mut nodes = Vec::new();
         for id in 1..=plan.nodes {
+            let (http, peer) = (ports.take()?, ports.take()?);
             nodes.push(Node {
                 id,
-                http: ports.take()?,
-                peer: ports.take()?,
+                http,
+                peer,
+                dialled: peer,
                 admin: ports.take()?,
                 dir: plan.dir.join(format!("node-{id}")),
                 config: plan.dir.join(format!("node-{id}.toml")),
@@ -163,29 +183,40 @@ impl Cluster {
         }
         let secret = format!("whsec_{}", secret_hex(16));
         let provider = ProviderProcess::start(&program, plan, &nodes, &secret)?;
-        write_configs(plan, &nodes, &provider, &secret)?;
-        let workers = workers(nodes.len());
-        let mut cluster = Self {
+        Ok(Self {
+            workers: workers(nodes.len()),
             nodes,
-            workers,
             provider,
+            raft: None,
             program,
-        };
-        for index in 0..cluster.nodes.len() {
-            cluster.start_node(index)?;
-        }
-        for index in 0..cluster.nodes.len() {
-            cluster
-                .await_probe(index, "/livez", "alive", START_PATIENCE)
+            secret,
+            shards: plan.shards,
+        })
+    }
+
+    /// Waits until every node that was started is alive, initializes the cluster, and waits until
+    /// every node is ready.
+    pub async fn begin(&mut self) -> Result<(), Error> {
+        for index in 0..self.nodes.len() {
+            self.await_probe(index, "/livez", "alive", START_PATIENCE)
                 .await?;
         }
-        cluster.initialize().await?;
-        cluster.await_all_ready(START_PATIENCE).await?;
-        Ok(cluster)
+        self.initialize().await?;
+        self.await_all_ready(START_PATIENCE).await
+    }
+
+    /// Writes each node's configuration.
+    pub fn write_configs(&self) -> Result<(), Error> {
+        config_files::write_configs(self)
     }
 
     /// Starts a node that is down.
     pub fn start_node(&mut self, index: usize) -> Result<(), Error> {
+        self.start_node_with(index, &[])
+    }
+
+    /// Starts a node that is down, with further words behind `usher start`.
+    pub fn start_node_with(&mut self, index: usize, words: &[String]) -> Result<(), Error> {
         let program = self.program.clone();
         let workers = self.workers.to_string();
         let node = &mut self.nodes[index];
@@ -194,6 +225,7 @@ impl Cluster {
         command
             .args(["start", "--exit-with-parent", "--config"])
             .arg(&node.config)
+            .args(words)
             .env("TOKIO_WORKER_THREADS", workers);
         let stderr = log.try_clone().map_err(|source| Error::File {
             path: node.log.clone(),
@@ -211,9 +243,20 @@ impl Cluster {
 
     /// Kills a node with SIGKILL and waits until it is gone.
     pub fn kill_node(&mut self, index: usize) {
-        if let Some(mut child) = self.nodes[index].child.take() {
+        self.kill_nodes(&[index]);
+    }
+
+    /// Kills nodes with SIGKILL, as nearly at one moment as can be, and waits until they are gone.
+    pub fn kill_nodes(&mut self, indexes: &[usize]) {
+        let children = indexes
+            .iter()
+            .filter_map(|&index| self.nodes[index].child.take());
+        let mut children: Vec<Child> = children.collect();
+        for child in &mut children {
             // It may have died by itself a moment ago.
             let _ = child.kill();
+        }
+        for mut child in children {
             let _ = child.wait();
         }
     }
@@ -341,6 +384,11 @@ impl Drop for Cluster {
 }
 
 impl Node {
+    /// Its process; `None` while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     fn check_running(&mut self) -> Result<(), Error> {
         let Some(child) = &mut self.child else {
             return Ok(());
