@@ -3,6 +3,8 @@
 //! The roster goes in pieces of the caller's choosing ([`Room::roster`], [`Room::restore_people`]);
 //! its look-up and its Merkle tree are rebuilt from it.
 
+use probes::Bug;
+
 use super::admission::{Admission, Mark};
 use super::draw::Permutation;
 use super::merkle::Hash;
@@ -58,7 +60,10 @@ impl Room {
                 beacon: draw.beacon.clone(),
                 seed: draw.seed,
             }),
-            cursor: self.admission.cursor,
+            cursor: match probes::planted(Bug::SnapshotForgetsCursor) {
+                true => 0,
+                false => self.admission.cursor,
+            },
             credit: self.admission.credit,
             stepped_at: self.admission.stepped_at,
             marks: self.admission.marks.iter().copied().collect(),
