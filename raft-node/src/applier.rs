@@ -20,7 +20,7 @@ use crate::types::{
     Batch, Entry, LogId, Outcomes, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
 };
 use crate::watch;
-use crate::witness::{Application, Witness};
+use crate::witness::{Application, Replication, Restoration, Witness};
 
 /// How far a replica has applied its log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -138,11 +138,20 @@ impl Applier {
         let mut last = None;
         let mut membership = StoredMembership::default();
         if let Some(Snapshot { meta, snapshot }) = snapshots.load().await? {
+            probes::reached(probes::Mark::StartedFromSnapshot);
             machine
                 .restore(snapshot)
                 .map_err(|source| StartError::Restore { group, source })?;
             last = meta.last_log_id;
             membership = meta.last_membership;
+        }
+        if let Some(witness) = &witness {
+            witness.restored(Restoration {
+                group,
+                index: index_of(&last),
+                at_start: true,
+                digest: &|| machine.digest(),
+            });
         }
         let inner = Inner {
             machine,
@@ -184,6 +193,20 @@ impl RaftStateMachine<TypeConfig> for Applier {
                 let mut inner = self.replica.lock();
                 (inner.apply(&entry, responder.is_some()), inner.applied())
             };
+            if let Some(witness) = &self.witness {
+                let batch = match &entry.payload {
+                    EntryPayload::Normal(batch) => Some(batch),
+                    _ => None,
+                };
+                witness.replicated(Replication {
+                    group: self.group,
+                    index: applied.index,
+                    term: applied.term,
+                    entry: batch.map(|batch| seen(entry.log_id, batch, responder.is_some())),
+                    outcomes: &outcomes.0,
+                    digest: &|| self.replica.digest().1,
+                });
+            }
             // Only the node that proposed an entry has somebody to answer.
             if let (Some(witness), EntryPayload::Normal(batch), Some(_)) =
                 (&self.witness, &entry.payload, &responder)
@@ -235,6 +258,15 @@ impl RaftStateMachine<TypeConfig> for Applier {
             inner.membership = meta.last_membership.clone();
             inner.applied()
         };
+        probes::reached(probes::Mark::SnapshotInstalled);
+        if let Some(witness) = &self.witness {
+            witness.restored(Restoration {
+                group: self.group,
+                index: applied.index,
+                at_start: false,
+                digest: &|| self.replica.digest().1,
+            });
+        }
         tracing::info!(
             group = self.group,
             index = applied.index,

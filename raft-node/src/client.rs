@@ -91,6 +91,7 @@ impl Client {
             Ok(Ok(answer)) => judge(answer),
             Ok(Err(_)) => Err(ProposeError::OutcomeUnknown),
             Err(_) if ticket.is_some_and(|ticket| group.proposer.withdraw(ticket)) => {
+                probes::reached(probes::Mark::Withdrawn);
                 Err(ProposeError::Expired)
             }
             // The answer may have come between the two.
@@ -125,7 +126,10 @@ impl Client {
             },
             Err(CallError::Unreachable(_)) => Ok(Try::Elsewhere(None)),
             Err(CallError::Full(_)) => Err(ProposeError::Overloaded),
-            Err(CallError::Lost(_) | CallError::TimedOut(_)) => Err(ProposeError::OutcomeUnknown),
+            Err(CallError::Lost(_) | CallError::TimedOut(_)) => {
+                probes::reached(probes::Mark::ForwardLost);
+                Err(ProposeError::OutcomeUnknown)
+            }
             Err(CallError::Refused(refused)) => match refused.reason {
                 Reason::NotLeader | Reason::Stopped | Reason::Foreign => {
                     Ok(Try::Elsewhere(refused.leader))

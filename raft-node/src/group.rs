@@ -49,6 +49,7 @@ impl Group {
                 Err(Refused::new(Reason::NotLeader).with_leader(to.leader_id))
             }
             Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+                probes::reached(probes::Mark::ReadRefused);
                 Err(Refused::new(Reason::NotLeader))
             }
             Err(RaftError::Fatal(fatal)) => Err(Refused::new(Reason::Stopped).with_text(fatal)),

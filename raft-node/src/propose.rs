@@ -273,6 +273,7 @@ impl Proposer {
             }
         }
         for reply in expired {
+            probes::reached(probes::Mark::ExpiredInQueue);
             reply.send(Err(NotCommitted::Error(ProposeError::Expired)));
         }
         (commands, replies)
@@ -297,6 +298,7 @@ impl Drop for Open {
             std::mem::take(&mut queue.waiting)
         };
         for waiting in turned_away {
+            probes::reached(probes::Mark::TurnedAway);
             waiting.reply.send(Err(NotCommitted::NotLeader(None)));
         }
     }
@@ -306,6 +308,9 @@ impl Open {
     /// Proposes batches until it is dropped or consensus stops. `first` goes before all else.
     pub(crate) async fn run(self, raft: Raft, stamper: Arc<Stamper>, first: Option<Bytes>) {
         let proposer = &self.proposer;
+        if let Some(witness) = &proposer.config.witness {
+            witness.leads(proposer.group, self.term);
+        }
         let slots = Arc::new(Semaphore::new(proposer.config.proposals_in_flight));
         let mut first = first;
         let mut gather = Gather::default();
@@ -394,7 +399,10 @@ impl InFlight {
             // Refused before it was appended.
             Err(ClientWriteError::ForwardToLeader(to)) => NotCommitted::NotLeader(to.leader_id),
             // Appended, and then lost or not: nobody here can tell.
-            Err(_) => NotCommitted::Error(ProposeError::OutcomeUnknown),
+            Err(_) => {
+                probes::reached(probes::Mark::OverruledInFlight);
+                NotCommitted::Error(ProposeError::OutcomeUnknown)
+            }
         };
         for reply in replies {
             reply.send(Err(refusal.clone()));

@@ -42,6 +42,9 @@ impl Stamper {
             .first_ms
             .saturating_add(passed.saturating_add(passed / 10));
         let mut bounded = self.clock.now_ms().clamp(slowest, fastest);
+        if bounded == slowest || bounded == fastest {
+            probes::reached(probes::Mark::StampBounded);
+        }
         if probes::planted(Bug::StampsFollowLeaps) {
             bounded = self.clock.now_ms();
         }

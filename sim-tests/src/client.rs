@@ -1,20 +1,17 @@
-//! A client: JSON into a node's router and back, with a deadline, and with loss on the way.
+//! A client: JSON through a [`Door`] and back. Every exchange goes into the history with the
+//! moments it began and ended, because checkers judge answers by what was over before they were
+//! asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
-use ledger::{Command, Outcome, ShardId};
 use serde_json::Value;
-use tokio::sync::oneshot;
 
+use crate::door::Door;
+use crate::history::{History, Op};
 use crate::seed::Stream;
-use crate::world::{Answer, NODES, PROPOSE, World};
-
-/// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What became of a request.
 #[derive(Clone, Debug)]
@@ -37,32 +34,60 @@ impl Reply {
     }
 }
 
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Sent as `Authorization: Bearer`, unless empty.
+    pub token: &'a str,
+    /// GET, POST, ...
+    pub method: &'a str,
+    /// Path and query.
+    pub path: &'a str,
+    /// The idempotency key.
+    pub key: Option<&'a str>,
+    /// More headers.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body; `Null` for none.
+    pub body: &'a Value,
+}
+
 /// Somebody with a connection to the cluster.
-pub struct Client {
-    world: Arc<World>,
+pub struct Client<D> {
+    door: Arc<D>,
+    history: Arc<History>,
     chance: Stream,
+    name: String,
     /// Sent as `Authorization: Bearer`.
     pub token: String,
 }
 
-impl Client {
-    /// A client called `name`, with a development token of this role.
-    pub async fn sign_in(world: Arc<World>, name: &str, role: &str) -> Self {
-        let chance = Stream::new(world.scenario.entropy, name);
-        let mut client = Self {
-            world,
-            chance,
+impl<D: Door> Client<D> {
+    /// A client called `name` that is nobody yet.
+    pub fn new(door: Arc<D>, history: Arc<History>, entropy: u64, name: &str) -> Self {
+        Self {
+            door,
+            history,
+            chance: Stream::new(entropy, name),
+            name: name.to_owned(),
             token: String::new(),
-        };
+        }
+    }
+
+    /// The same with a development token of this role; insists until there is one.
+    pub async fn sign_in(
+        door: Arc<D>,
+        history: Arc<History>,
+        entropy: u64,
+        name: &str,
+        role: &str,
+    ) -> Self {
+        let mut client = Self::new(door, history, entropy, name);
         let body = serde_json::json!({ "subject": name, "role": role });
         loop {
-            if let Reply::Answered(200, token) =
-                client.call("POST", "/dev/token", None, &body).await
-            {
-                client.token = token["token"]
-                    .as_str()
-                    .expect("a token is a string")
-                    .to_owned();
+            let reply = client.call("POST", "/dev/token", None, &body).await;
+            if let Reply::Answered(200, token) = reply {
+                let token = token["token"].as_str().expect("a token is a string");
+                client.token = token.to_owned();
                 return client;
             }
             client.pause(50, 200).await;
@@ -76,8 +101,18 @@ impl Client {
     }
 
     /// The world it lives in.
-    pub fn world(&self) -> &World {
-        &self.world
+    pub fn door(&self) -> &Arc<D> {
+        &self.door
+    }
+
+    /// Who it is.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it writes down what it asks and hears.
+    pub fn history(&self) -> &Arc<History> {
+        &self.history
     }
 
     /// This client's own chance.
@@ -99,53 +134,60 @@ impl Client {
         key: Option<&str>,
         body: &Value,
     ) -> Reply {
-        let mut request = Request::builder().method(method).uri(path);
-        if !token.is_empty() {
-            request = request.header("authorization", format!("Bearer {token}"));
+        let ask = Ask {
+            token,
+            method,
+            path,
+            key,
+            headers: &[],
+            body,
+        };
+        self.ask(&ask).await.0
+    }
+
+    /// The whole request, and the ETag of its answer.
+    pub async fn ask(&self, ask: &Ask<'_>) -> (Reply, Option<String>) {
+        let mut request = Request::builder().method(ask.method).uri(ask.path);
+        if !ask.token.is_empty() {
+            request = request.header("authorization", format!("Bearer {}", ask.token));
         }
-        if let Some(key) = key {
+        if let Some(key) = ask.key {
             request = request.header("idempotency-key", key);
         }
-        let bytes = if body.is_null() {
+        for (name, value) in ask.headers {
+            request = request.header(*name, *value);
+        }
+        let bytes = if ask.body.is_null() {
             Bytes::new()
         } else {
-            Bytes::from(body.to_string())
+            Bytes::from(ask.body.to_string())
         };
         let request = request
             .header("content-type", "application/json")
-            .body(Full::new(bytes))
+            .body(bytes)
             .expect("a well formed request");
-        match self.exchange(request).await {
-            Some(answer) => {
-                let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-                Reply::Answered(answer.status, body)
-            }
-            None => Reply::Unknown,
-        }
-    }
-
-    /// Proposes a command as a door would that dies on the next line, once; its outcome.
-    pub async fn propose(&self, shard: ShardId, command: &Command) -> Option<Outcome> {
-        let request = Request::post(format!("{PROPOSE}/{}", shard.0))
-            .body(Full::new(proto::encode_command(command)))
-            .expect("a well formed request");
-        let answer = self.exchange(request).await?;
-        (answer.status == 200)
-            .then(|| proto::decode_outcome(&answer.body).ok())
-            .flatten()
-    }
-
-    /// A request to a random node and its answer, if one comes.
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
-        let node = self.chance.below(NODES as u64) as usize;
-        let Some(alive) = self.world.alive(node) else {
-            // Connection refused; a real client would find out as quickly.
-            self.pause(1, 20).await;
-            return None;
-        };
-        let (reply, answer) = oneshot::channel();
-        alive.inbox.send((request, reply)).await.ok()?;
-        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+        let invoked = self.door.elapsed();
+        let at = self.chance.next();
+        let answer = self.door.exchange(at, request).await;
+        let tag = answer.as_ref().and_then(|answer| {
+            let tag = answer.headers.get("etag")?;
+            tag.to_str().ok().map(str::to_owned)
+        });
+        let reply = answer.map_or(Reply::Unknown, |answer| {
+            let body = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+            Reply::Answered(answer.status, body)
+        });
+        self.history.op(Op {
+            who: self.name.clone(),
+            invoked,
+            returned: self.door.elapsed(),
+            method: ask.method.to_owned(),
+            path: ask.path.to_owned(),
+            key: ask.key.map(str::to_owned),
+            body: ask.body.clone(),
+            reply: reply.clone(),
+        });
+        (reply, tag)
     }
 
     /// Asks until there is an answer that a retry would not change, at most `tries` times.

@@ -1,9 +1,12 @@
 //! What clients asked and were told, in order, and the hash that makes a run comparable.
 
-use sha2::{Digest, Sha256};
 use std::sync::Mutex;
+use std::time::Duration;
 
-use crate::platform::elapsed;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::client::Reply;
 
 /// How an order ended, as its buyer was told. Unknown is never folded into failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,24 +36,54 @@ pub struct Yes {
     pub tickets: Vec<String>,
 }
 
+/// One request and what became of it. Repeats are requests of their own.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// Who asked.
+    pub who: String,
+    /// When it was sent.
+    pub invoked: Duration,
+    /// When its answer came; when it was given up, if none came: it may still have its effect.
+    pub returned: Duration,
+    /// GET, POST, ...
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The idempotency key.
+    pub key: Option<String>,
+    /// The body.
+    pub body: Value,
+    /// The answer.
+    pub reply: Reply,
+}
+
 /// The whole history.
-#[derive(Default)]
 pub struct History {
+    elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
     inner: Mutex<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
     yes: Vec<Yes>,
+    ops: Vec<Op>,
     lines: Vec<String>,
     trace: Sha256,
     events: u64,
 }
 
 impl History {
+    /// An empty one; `elapsed` tells the time since the run began.
+    pub fn new(elapsed: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self {
+            elapsed: Box::new(elapsed),
+            inner: Mutex::default(),
+        }
+    }
+
     /// Notes something for the trace. Everything that a client or the nemesis does or sees.
     pub fn note(&self, what: &str) {
-        let line = format!("{:>10.6} {what}", elapsed().as_secs_f64());
+        let line = format!("{:>10.6} {what}", (self.elapsed)().as_secs_f64());
         let mut inner = self.lock();
         inner.trace.update(line.as_bytes());
         inner.trace.update(b"\n");
@@ -62,6 +95,16 @@ impl History {
     pub fn yes(&self, yes: Yes) {
         self.note(&format!("{:?} {} {:?}", yes.told, yes.order, yes.seats));
         self.lock().yes.push(yes);
+    }
+
+    /// Keeps a request and its answer.
+    pub fn op(&self, op: Op) {
+        self.lock().ops.push(op);
+    }
+
+    /// Every request, in the order in which they were over.
+    pub fn ops(&self) -> Vec<Op> {
+        self.lock().ops.clone()
     }
 
     /// Every "yes", in order.

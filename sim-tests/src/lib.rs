@@ -7,21 +7,21 @@
 //! ```
 //!
 //! One `u64` is the run. Build with `--cfg madsim` (`cargo xtask sim` does) and one process a
-//! seed; without the cfg this crate is empty. What is deliberately absent: real time, real
-//! sockets, real files, threads.
+//! seed. Without the cfg there are the people, their plans, the history and the checkers, for
+//! whoever brings another [`door::Door`]; the simulated world is absent. What is deliberately
+//! absent from that world: real time, real sockets, real files, threads.
 
-pub mod seed;
-
-#[cfg(madsim)]
 pub mod checker;
-#[cfg(madsim)]
 pub mod client;
-#[cfg(madsim)]
+pub mod door;
+pub mod fate;
 pub mod fault;
-#[cfg(madsim)]
 pub mod gateway;
-#[cfg(madsim)]
 pub mod history;
+pub mod scenario;
+pub mod seed;
+pub mod workload;
+
 #[cfg(madsim)]
 pub mod nemesis;
 #[cfg(madsim)]
@@ -31,10 +31,6 @@ pub mod platform;
 #[cfg(madsim)]
 pub mod run;
 #[cfg(madsim)]
-pub mod scenario;
-#[cfg(madsim)]
 pub mod steps;
-#[cfg(madsim)]
-pub mod workload;
 #[cfg(madsim)]
 pub mod world;

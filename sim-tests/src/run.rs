@@ -13,13 +13,13 @@ use server::node::audit_view;
 
 use crate::checker::{self, Evidence, Violation, nothing_is_left_over};
 use crate::client::Client;
+use crate::fate::Fate;
 use crate::history::History;
 use crate::nemesis;
 use crate::plan::Plan;
-use crate::platform::elapsed;
+use crate::platform::{elapsed, world_now_ms};
 use crate::steps::across::{self, Deck};
 use crate::steps::aimer::{Aimer, Shots};
-use crate::steps::fate::Fate;
 use crate::workload::{self, Show};
 use crate::world::{Alive, NODES, World};
 
@@ -63,13 +63,13 @@ pub async fn run(plan: Plan) -> Verdict {
         blows,
         people,
     } = plan;
-    let history = Arc::new(History::default());
+    let history = Arc::new(History::new(elapsed));
     let (seed, wild) = (scenario.seed, scenario.step_crash_percent);
     let (aimer, chores) = Aimer::new(seed, wild, history.clone());
     tokio::spawn(aimer.clone().run(chores));
     let world = World::new(scenario, aimer.clone());
     initialize(&world, &history).await;
-    let show = workload::create_show(&world, &history).await;
+    let show = workload::create_show(&world, &history, &world.scenario).await;
 
     let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone(), blows));
     let deck = Arc::new(Deck::new(&world, &show).await);
@@ -77,7 +77,10 @@ pub async fn run(plan: Plan) -> Verdict {
     let mut buyers = Vec::new();
     for person in people {
         let (world, show, history) = context();
-        buyers.push(tokio::spawn(workload::buyer(world, show, history, person)));
+        let entropy = world.scenario.entropy;
+        buyers.push(tokio::spawn(workload::buyer(
+            world, show, history, entropy, person,
+        )));
     }
     if world.scenario.across > 0 {
         for n in 0..world.scenario.buyers {
@@ -161,12 +164,19 @@ fn judge(evidence: Option<Evidence>, violations: &mut Vec<Violation>) -> usize {
     orders.filter(|order| order.phase == "paid").count()
 }
 
-async fn initialize(world: &Arc<World>, history: &History) {
+async fn initialize(world: &Arc<World>, history: &Arc<History>) {
     // `usher init` repeats itself until it is told that the cluster exists.
     let operator = loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
         if (0..NODES).all(|node| world.alive(node).is_some()) {
-            break Client::sign_in(world.clone(), "operator", "operator").await;
+            break Client::sign_in(
+                world.clone(),
+                history.clone(),
+                world.scenario.entropy,
+                "operator",
+                "operator",
+            )
+            .await;
         }
     };
     loop {
@@ -233,12 +243,13 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         .filter(|_| alive.len() == NODES)
         .ok_or("a node is down")?;
     let mut evidence = Evidence {
+        now_ms: world_now_ms(),
         yes: history.all_yes(),
         digests: BTreeMap::new(),
         shards: BTreeMap::new(),
         broken: Vec::new(),
         book: world.provider.book().values().cloned().collect(),
-        capacity: show.capacity(world),
+        capacity: show.capacity,
         fates: Vec::new(),
         all_must_end: world.scenario.across > 0,
         left_over: Vec::new(),

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Reply};
+use crate::door::Door;
 use crate::history::{History, Told, Yes};
-use crate::platform::world_now_ms;
 use crate::scenario::Scenario;
 use crate::seed::Stream;
-use crate::world::World;
 
 /// Seats in each row of the house.
 const SEATS_PER_ROW: u64 = 6;
@@ -25,13 +24,10 @@ pub struct Show {
     pub seats_per_row: u64,
     /// Places of the standing section.
     pub standing: u64,
-}
-
-impl Show {
     /// All places.
-    pub fn capacity(&self, world: &World) -> u64 {
-        world.scenario.sections * world.scenario.rows * self.seats_per_row + self.standing
-    }
+    pub capacity: u64,
+    /// Whether one has to queue.
+    pub queue: bool,
 }
 
 fn rfc3339(ms: u64) -> String {
@@ -41,9 +37,14 @@ fn rfc3339(ms: u64) -> String {
 }
 
 /// Creates the event; insists until it exists.
-pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
-    let organizer = Client::sign_in(world.clone(), "organizer", "organizer").await;
-    let scenario = &world.scenario;
+pub async fn create_show<D: Door>(
+    door: &Arc<D>,
+    history: &Arc<History>,
+    scenario: &Scenario,
+) -> Show {
+    let (door, history) = (door.clone(), history.clone());
+    let entropy = scenario.entropy;
+    let organizer = Client::sign_in(door, history.clone(), entropy, "organizer", "organizer").await;
     let (seats_per_row, standing) = (SEATS_PER_ROW, 10);
     let mut sections: Vec<Value> = (0..scenario.sections)
         .map(|number| {
@@ -58,7 +59,7 @@ pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
         .then(|| json!({"admit_per_minute": 1_200, "draw": "random"}));
     let event = json!({
         "name": "The Show", "venue": "The Bowl", "currency": "EUR",
-        "opens_at": rfc3339(world_now_ms() + 4_000),
+        "opens_at": rfc3339(organizer.door().now_ms() + 4_000),
         "hold_seconds": scenario.hold_seconds, "max_per_order": 6, "max_per_buyer": if scenario.across > 0 { 60 } else { 8 },
         "queue": queue, "sections": sections, "spread": SHARDS_MAX,
     });
@@ -73,6 +74,8 @@ pub async fn create_show(world: &Arc<World>, history: &History) -> Show {
                 event_id,
                 seats_per_row,
                 standing,
+                capacity: scenario.sections * scenario.rows * seats_per_row + standing,
+                queue: scenario.queue,
             };
         }
         assert!(
@@ -189,9 +192,15 @@ impl Errand {
 }
 
 /// One buyer, from the door to the ticket or to giving up.
-pub async fn buyer(world: Arc<World>, show: Show, history: Arc<History>, person: Person) {
+pub async fn buyer<D: Door>(
+    door: Arc<D>,
+    show: Show,
+    history: Arc<History>,
+    entropy: u64,
+    person: Person,
+) {
     let name = &person.name;
-    let client = Client::sign_in(world.clone(), name, "buyer").await;
+    let client = Client::sign_in(door, history.clone(), entropy, name, "buyer").await;
     client.pause(person.comes_ms, person.comes_ms).await;
     let Some(pass) = wait_in_line(&client, &show, &history, name).await else {
         return;
@@ -214,13 +223,13 @@ pub async fn buyer(world: Arc<World>, show: Show, history: Arc<History>, person:
 }
 
 /// Joins and waits until admitted; the queue token, empty for a show without a waiting room.
-async fn wait_in_line(
-    client: &Client,
+async fn wait_in_line<D: Door>(
+    client: &Client<D>,
     show: &Show,
     history: &History,
     name: &str,
 ) -> Option<String> {
-    if !client.world().scenario.queue {
+    if !show.queue {
         return Some(String::new());
     }
     let path = format!("/api/v1/queue/join?event_id={}", show.event_id);
@@ -251,8 +260,8 @@ async fn wait_in_line(
     None
 }
 
-async fn reserve(
-    client: &Client,
+async fn reserve<D: Door>(
+    client: &Client<D>,
     show: &Show,
     history: &History,
     key: &str,
@@ -315,7 +324,7 @@ pub(crate) fn read_yes(told: Told, answer: &Value) -> Yes {
     }
 }
 
-async fn pay(client: &Client, history: &History, order: &Yes) {
+async fn pay<D: Door>(client: &Client<D>, history: &History, order: &Yes) {
     let path = format!("/api/v1/orders/{}/pay", order.order);
     let body = json!({"payment_method": "pm_ok"});
     for _ in 0..12 {
@@ -344,7 +353,7 @@ async fn pay(client: &Client, history: &History, order: &Yes) {
     history.note(&format!("pay {}: still in doubt", order.order));
 }
 
-async fn give_back(client: &Client, history: &History, order: &Yes) {
+async fn give_back<D: Door>(client: &Client<D>, history: &History, order: &Yes) {
     let path = format!("/api/v1/orders/{}/hold", order.order);
     let reply = client.insist(10, "DELETE", &path, None, &Value::Null).await;
     if let Reply::Answered(200, _) = reply {

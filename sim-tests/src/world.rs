@@ -24,15 +24,18 @@ use server::node::config::{Config, Gateway, Payments, Peer, RaftTiming};
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
+use crate::door::{Answer, Door};
 use crate::fault::Tally;
 use crate::gateway::{Provider, SimGateway};
-use crate::platform::platform;
+use crate::platform::{elapsed, platform, world_now_ms};
 use crate::scenario::Scenario;
 use crate::seed::Stream;
 use crate::steps::aimer::{Aimer, Eyes};
 
 /// How long a bare command may take.
 const PROPOSE_WITHIN: Duration = Duration::from_secs(3);
+/// How long a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// Nodes of a world.
 pub const NODES: usize = 3;
 
@@ -41,15 +44,6 @@ pub const PROPOSE: &str = "/simulator/propose";
 
 /// A request on its way into a node, and the way back.
 pub type Call = (Request<Full<Bytes>>, oneshot::Sender<Answer>);
-
-/// A node's answer.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Bytes,
-}
 
 /// What is known of a running node.
 #[derive(Clone)]
@@ -268,6 +262,31 @@ impl World {
     }
 }
 
+impl Door for World {
+    async fn exchange(&self, at: u64, request: Request<Bytes>) -> Option<Answer> {
+        let Some(alive) = self.alive((at % NODES as u64) as usize) else {
+            // Connection refused; a real client would find out as quickly.
+            tokio::time::sleep(Duration::from_millis(at % 20 + 1)).await;
+            return None;
+        };
+        let (reply, answer) = oneshot::channel();
+        alive
+            .inbox
+            .send((request.map(Full::new), reply))
+            .await
+            .ok()?;
+        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
+    }
+
+    fn now_ms(&self) -> u64 {
+        world_now_ms()
+    }
+
+    fn elapsed(&self) -> Duration {
+        elapsed()
+    }
+}
+
 fn start(
     scenario: &Scenario,
     node: usize,
@@ -343,12 +362,14 @@ async fn serve(router: Router, mut calls: mpsc::Receiver<Call>) {
                 .await
                 .expect("the router is infallible");
             let status = response.status().as_u16();
+            let headers = response.headers().clone();
             let Ok(body) = response.into_body().collect().await else {
                 return;
             };
             // Whoever asked may have given up.
             let _ = reply.send(Answer {
                 status,
+                headers,
                 body: body.to_bytes(),
             });
         });

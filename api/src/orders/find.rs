@@ -97,6 +97,7 @@ pub async fn find(state: &AppState, id: &str, fresh: bool) -> Result<Known, Prob
     if !fresh && let (Some(known), _) = look(state, order)? {
         return Ok(known);
     }
+    probes::reached(probes::Mark::OrderCaughtUp);
     state
         .backend
         .catch_up(home, state.config.limits.deadline)

@@ -173,6 +173,7 @@ impl Worker<'_> {
             }
             // Still owed; asking again under the same key gives the same answer.
             Err(error) => {
+                probes::reached(probes::Mark::AnswerNotRecorded);
                 tracing::debug!(%order, %error, "a payment answer could not be recorded");
                 (key, 0)
             }
@@ -194,12 +195,16 @@ impl Worker<'_> {
             match self.look_up(due, &call).await {
                 LookUp::Unknown => return GatewayAnswer::Unknown,
                 LookUp::Absent => {
+                    probes::reached(probes::Mark::LookedUpInVain);
                     if let Some(answer) = absent(due.step) {
                         return answer;
                     }
                 }
                 LookUp::Found { reference, state } => match found(due.step, &reference, state) {
-                    Some(answer) => return answer,
+                    Some(answer) => {
+                        probes::reached(probes::Mark::LookedUp);
+                        return answer;
+                    }
                     None => call.reference = reference,
                 },
             }

@@ -103,6 +103,7 @@ pub async fn open(
             Ok(Held { until, legs })
         }
         (Some(why), _) => {
+            probes::reached(probes::Mark::OrderCompensated);
             close(state, opening, CloseReason::Refused).await;
             Err(Failure::Refused(why))
         }
@@ -187,6 +188,7 @@ fn lost(error: BackendError, order: OrderId) -> Problem {
 
 /// The order is open, and not all legs answered.
 fn halfway(error: BackendError, order: OrderId) -> Problem {
+    probes::reached(probes::Mark::HalfHeld);
     tracing::debug!(%order, %error, "an order was left half held");
     unknown(order)
 }

@@ -125,7 +125,10 @@ impl Buyers {
         match session {
             Some(session) if session.index != pass.index => Err(Rejection::PassSpent),
             _ if now >= until => Err(Rejection::PassExpired),
-            Some(session) => Ok(session),
+            Some(session) => {
+                probes::reached(probes::Mark::PassUsedAgain);
+                Ok(session)
+            }
             None => Ok(pass),
         }
     }
@@ -139,6 +142,7 @@ impl Buyers {
     ) -> Result<(), Rejection> {
         let left = max.saturating_sub(self.get(key).places);
         if places > left && !(places == left + 1 && probes::planted(Bug::AllowanceOffByOne)) {
+            probes::reached(probes::Mark::AllowanceRefused);
             Err(Rejection::BuyerSeatsMax { left })
         } else {
             Ok(())

@@ -36,9 +36,13 @@ impl Inboxes {
     ) -> Result<usize, Rejection> {
         let last = self.last(from);
         if first > last + 1 {
+            probes::reached(probes::Mark::DeliveryGap);
             return Err(Rejection::DeliveryGap { expected: last + 1 });
         }
         let repeats = (last + 1).saturating_sub(first).min(count as u64);
+        if repeats > 0 {
+            probes::reached(probes::Mark::DeliveredAgain);
+        }
         let through = first.saturating_add(count as u64).saturating_sub(1);
         if through > last {
             self.last.insert(from, through);

@@ -47,9 +47,18 @@ impl Ledger {
                 self.end_order(id, CloseReason::Expired, now);
             }
             OrderState::Opening { driven: false } => self.drive_opening(id),
-            OrderState::Opening { driven: true } => self.end_order(id, CloseReason::Refused, now),
-            OrderState::Pinning { .. } if expired => self.end_order(id, CloseReason::Expired, now),
-            OrderState::Pinning { .. } => self.unpin_to_held(id, now),
+            OrderState::Opening { driven: true } => {
+                probes::reached(probes::Mark::OpeningGivenUp);
+                self.end_order(id, CloseReason::Refused, now);
+            }
+            OrderState::Pinning { .. } if expired => {
+                probes::reached(probes::Mark::ExpiredWhilePinning);
+                self.end_order(id, CloseReason::Expired, now);
+            }
+            OrderState::Pinning { .. } => {
+                probes::reached(probes::Mark::PinningGivenUp);
+                self.unpin_to_held(id, now);
+            }
             OrderState::AuthPending { .. } | OrderState::AuthUnknown { .. }
                 if expired && probes::planted(Bug::PaymentEndsWithHold) =>
             {

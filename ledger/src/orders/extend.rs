@@ -40,6 +40,7 @@ impl Ledger {
         if !order.is_hold() || before >= order.until {
             return false;
         }
+        probes::reached(probes::Mark::HoldExtended);
         let until = order.until.plus_ms(by_ms);
         order.change(&mut self.due, |order| {
             // When it was opened moves along: the door's time to report, and the courier's, stood

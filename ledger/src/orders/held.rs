@@ -57,6 +57,7 @@ impl Ledger {
             .get(&leg.order)
             .is_some_and(|order| matches!(order.state, OrderState::Opening { .. }))
         {
+            probes::reached(probes::Mark::CourierRefused);
             self.end_order(leg.order, CloseReason::Refused, now);
         }
     }
@@ -66,6 +67,7 @@ impl Ledger {
         let Some(order) = self.orders.get_mut(&id) else {
             return;
         };
+        probes::reached(probes::Mark::OrderDriven);
         for leg in 0..order.legs.len() {
             let part = &order.legs[leg];
             if let Some(want) = part.want().filter(|_| !part.is_held()) {

@@ -83,13 +83,16 @@ impl Ledger {
         {
             let same = order.same_content(open) || probes::planted(Bug::OtherContentAnswered);
             return Some(if same {
+                probes::reached(probes::Mark::OrderOpenedAgain);
                 Ok(order.receipt())
             } else {
+                probes::reached(probes::Mark::KeyReused);
                 Err(Rejection::OrderExistsWithDifferentContent)
             });
         }
         let closed = self.closed.get(open.order)?;
         Some(Err(if closed.same_content(open) {
+            probes::reached(probes::Mark::ClosedOrderOpenedAgain);
             Rejection::OrderOver { why: closed.why }
         } else {
             Rejection::OrderExistsWithDifferentContent
@@ -119,6 +122,7 @@ impl Ledger {
             match self.seats.hold(&hold, now, &mut self.due, false) {
                 Ok(held) => Ok(OrderLeg::held_at_once(&open.legs[leg], &held)),
                 Err(why) => {
+                    probes::reached(probes::Mark::LegsUndone);
                     let kept = probes::planted(Bug::RefusedOrderKeepsLegs);
                     for taken in 0..if kept { 0 } else { leg } {
                         self.seats.undo(key(taken), now, &mut self.due);

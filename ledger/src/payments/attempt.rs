@@ -152,6 +152,7 @@ impl Attempt {
             (PaymentStep::Authorize, State::Cancelling) => Some(News::Nothing),
             // A late success of something that is over: undo it.
             (PaymentStep::Authorize, State::Declined | State::Cancelled | State::Settled) => {
+                probes::reached(probes::Mark::LateAuthorizationUndone);
                 self.enter(State::Cancelling, now);
                 Some(News::Nothing)
             }
@@ -161,7 +162,10 @@ impl Attempt {
                 self.enter(State::Capturing, now);
                 Some(News::Nothing)
             }
-            (PaymentStep::Authorize, _) => Some(News::Nothing),
+            (PaymentStep::Authorize, _) => {
+                probes::reached(probes::Mark::AuthorizedAgain);
+                Some(News::Nothing)
+            }
 
             (PaymentStep::Capture, State::Capturing) => {
                 self.captured = true;
@@ -245,6 +249,7 @@ impl Attempt {
         if self.owed() != Some(step) {
             return None;
         }
+        probes::reached(probes::Mark::AnswerUnknown);
         self.unknown = true;
         Some(if step == PaymentStep::Authorize {
             News::Unknown

@@ -19,6 +19,9 @@ impl Ledger {
             .orders
             .get_mut(&id)
             .expect("an order that is being paid is not over");
+        if matches!(order.state, OrderState::AuthUnknown { .. }) {
+            probes::reached(probes::Mark::DoubtThenCommitted);
+        }
         let captured = order.amount() == 0;
         order.enter(OrderState::Committed { captured }, &mut self.due);
         let committed = Change::OrderCommitted {
@@ -49,6 +52,7 @@ impl Ledger {
             return;
         };
         if !matches!(order.state, OrderState::Committed { .. }) {
+            probes::reached(probes::Mark::SoldTwiceTold);
             return;
         }
         let number = usize::from(leg.leg);

@@ -39,6 +39,7 @@ impl Ledger {
             _ => return self.payment_receipt(id),
         }
         if now >= order.until && !probes::planted(Bug::ExpiredHoldPaid) {
+            probes::reached(probes::Mark::PaidTooLate);
             return Err(Rejection::HoldExpired);
         }
         if order.attempts >= PAYMENT_ATTEMPTS_MAX {
@@ -141,6 +142,7 @@ impl Ledger {
         part.pins_unanswered = part.pins_unanswered.saturating_sub(1);
         let older = part.pins_unanswered > 0 && !probes::planted(Bug::OldPinCounts);
         if older || !matches!(order.state, OrderState::Pinning { .. }) {
+            probes::reached(probes::Mark::LatePin);
             return;
         }
         part.pinned = true;
@@ -160,6 +162,7 @@ impl Ledger {
         };
         part.pins_unanswered = part.pins_unanswered.saturating_sub(1);
         if matches!(order.state, OrderState::Pinning { .. } | OrderState::Held) {
+            probes::reached(probes::Mark::LegLost);
             self.end_order(leg.order, CloseReason::LegLost, now);
         }
     }

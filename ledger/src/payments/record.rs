@@ -26,6 +26,7 @@ impl Ledger {
     ) -> Outcome {
         let key = AttemptKey { order: id, attempt };
         if self.payments.get(key).is_none() {
+            probes::reached(probes::Mark::AnswerOfNoAttempt);
             self.payment_receipt(id)?;
             return Err(Rejection::PaymentStale);
         }
@@ -85,8 +86,10 @@ impl Ledger {
         };
         self.journal.note(&mut self.seats, declined);
         if now >= order.until || order.attempts >= PAYMENT_ATTEMPTS_MAX {
+            probes::reached(probes::Mark::DeclinedForGood);
             self.end_order(id, CloseReason::Declined, now);
         } else {
+            probes::reached(probes::Mark::DeclinedAndHeld);
             self.unpin_to_held(id, now);
         }
     }
@@ -97,6 +100,7 @@ impl Ledger {
             return;
         };
         if let OrderState::AuthPending { deadline } = order.state {
+            probes::reached(probes::Mark::InDoubt);
             order.enter(OrderState::AuthUnknown { deadline }, &mut self.due);
             let in_doubt = Change::PaymentInDoubt {
                 order: order.reference(),

@@ -18,7 +18,10 @@ impl Ledger {
         };
         match order.state {
             OrderState::Paid => {}
-            OrderState::Refunding | OrderState::Refunded => return self.payment_receipt(id),
+            OrderState::Refunding | OrderState::Refunded => {
+                probes::reached(probes::Mark::RefundedAgain);
+                return self.payment_receipt(id);
+            }
             _ => return Err(Rejection::RefundImpossible),
         }
         let free = order.amount() == 0;
@@ -38,6 +41,7 @@ impl Ledger {
         };
         let places = order.places();
         let order = order.reference();
+        probes::reached(probes::Mark::Refunded);
         self.note(Change::RefundStarted { order });
         if free {
             self.note(Change::OrderRefunded { order });

@@ -108,7 +108,10 @@ impl Admission {
             return None;
         }
         let after_ms = match PERSON.saturating_sub(self.credit).div_ceil(terms.rate) {
-            _ if self.servable(terms, now) == 0 => SCARCE_STEP_MS,
+            _ if self.servable(terms, now) == 0 => {
+                probes::reached(probes::Mark::AdmissionWaitsForStock);
+                SCARCE_STEP_MS
+            }
             missing_ms => missing_ms.max(ADMISSION_STEP_MS),
         };
         Some(self.stepped_at.plus_ms(after_ms).max(now))

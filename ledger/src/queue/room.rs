@@ -152,9 +152,16 @@ impl Room {
             .iter()
             .filter(|buyer| self.roster.index_of(**buyer).is_none())
             .count();
+        if new < buyers.len() {
+            probes::reached(probes::Mark::JoinedAgain);
+        }
         if new > 0 {
             if matches!(self.state(rules), RoomState::Closed | RoomState::SoldOut) {
+                probes::reached(probes::Mark::RoomTakesNobody);
                 return Err(Rejection::QueueClosed);
+            }
+            if self.draw.is_some() {
+                probes::reached(probes::Mark::JoinedAfterDraw);
             }
             if self.roster.len() + new as u64 > LOBBY_MAX {
                 return Err(Rejection::QueueFull);

@@ -48,6 +48,7 @@ impl SeatTable {
             return Err(Rejection::HoldExpired);
         }
         if self.ended.contains(hold.leg) && !probes::planted(Bug::ReleasedLegHeldAgain) {
+            probes::reached(probes::Mark::LateHoldRefused);
             return Err(Rejection::LegOver);
         }
         let (section, places) = self.choose(&self.shows[show_at as usize], &hold.want)?;
@@ -91,6 +92,7 @@ impl SeatTable {
         let no = self.legs.find(leg).ok_or(Rejection::LegUnknown)?;
         let record = self.legs.get(no).clone();
         if record.generation != generation && !probes::planted(Bug::OldGenerationAccepted) {
+            probes::reached(probes::Mark::OldGeneration);
             return Err(Rejection::LegOver);
         }
         match record.state {
@@ -176,6 +178,7 @@ impl SeatTable {
         due: &mut DueIndex,
     ) -> bool {
         let Some(no) = self.legs.find(leg) else {
+            probes::reached(probes::Mark::ReleasedBeforeHeld);
             let latest = now
                 .plus_ms(self.hold_ms_longest)
                 .plus_ms(ENDED_LEG_MARGIN_MS);
@@ -213,6 +216,7 @@ impl SeatTable {
         if record.state != LegState::Held || !record.expires_here || now < record.until {
             return false;
         }
+        probes::reached(probes::Mark::LegExpired);
         self.free(no, now, due);
         true
     }

@@ -123,12 +123,14 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
+        probes::reached(probes::Mark::LogTruncated);
         self.wal
             .truncate_after(last_log_id.as_ref().map(codec::entry_id));
         Ok(())
     }
 
     async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {
+        probes::reached(probes::Mark::LogPurged);
         self.wal.purge(codec::entry_id(&log_id));
         Ok(())
     }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
 use crate::history::Told;
-use crate::platform::world_now_ms;
 
 /// A hold told to end this much later than now must still be there.
 const MARGIN_MS: u64 = 2_000;
@@ -43,7 +42,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 }
             }
             Told::Held => {
-                let over = yes.held_until_ms < world_now_ms() + MARGIN_MS;
+                let over = yes.held_until_ms < evidence.now_ms + MARGIN_MS;
                 if order.is_none() && !over && !touched.contains(yes.order.as_str()) {
                     wrong.push(format!(
                         "{} was told held and is gone before its time",

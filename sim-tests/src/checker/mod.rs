@@ -14,12 +14,14 @@ use std::collections::BTreeMap;
 use ledger::OrderId;
 use server::node::audit_view::{AuditView, OrderView, SoldView};
 
+use crate::fate::Fate;
 use crate::gateway::Payment;
 use crate::history::Yes;
-use crate::steps::fate::Fate;
 
 /// All that the checkers look at.
 pub struct Evidence {
+    /// The true wall clock, in ms since the epoch, when this was gathered.
+    pub now_ms: u64,
     /// Every "yes" a client got, in order.
     pub yes: Vec<Yes>,
     /// (applied, digest) of every replica, by shard, a node each.

@@ -6,19 +6,21 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::Request;
 use ledger::command::{LegWant, OpenOrder, Want};
 use ledger::event::Layout;
 use ledger::seat_list::SeatList;
-use ledger::{BuyerId, Command, EventId, OrderId, SectionNo, ShardId};
+use ledger::{BuyerId, Command, EventId, OrderId, Outcome, SectionNo, ShardId};
 use serde_json::{Value, json};
 
 use super::aim::{Course, Plan};
 use crate::client::{Client, Reply};
+use crate::door::Door;
 use crate::history::{History, Told, Yes};
 use crate::platform::world_now_ms;
 use crate::seed::Stream;
 use crate::workload::{Show, read_yes};
-use crate::world::{NODES, World};
+use crate::world::{NODES, PROPOSE, World};
 
 /// Seats not yet given to anybody, by section; the front row stays out.
 pub struct Deck {
@@ -103,7 +105,14 @@ pub async fn buyer(
     number: u64,
 ) {
     let name = format!("buyer-{number}");
-    let client = Client::sign_in(world.clone(), &name, "buyer").await;
+    let client = Client::sign_in(
+        world.clone(),
+        history.clone(),
+        world.scenario.entropy,
+        &name,
+        "buyer",
+    )
+    .await;
     let person = api::auth::person(api::config::OWN_ISSUER, &name);
     let chance = Stream::new(world.scenario.seed, &format!("plans of {name}"));
     client.pause(5_000, 8_000).await;
@@ -146,9 +155,23 @@ pub async fn buyer(
     }
 }
 
+/// Proposes a command as a door would that dies on the next line, once; its outcome.
+async fn propose(client: &Client<World>, shard: ShardId, command: &Command) -> Option<Outcome> {
+    let request = Request::post(format!("{PROPOSE}/{}", shard.0))
+        .body(proto::encode_command(command))
+        .expect("a well formed request");
+    let answer = client
+        .door()
+        .exchange(client.chance().next(), request)
+        .await?;
+    (answer.status == 200)
+        .then(|| proto::decode_outcome(&answer.body).ok())
+        .flatten()
+}
+
 /// An order on its way.
 struct Errand<'a> {
-    client: &'a Client,
+    client: &'a Client<World>,
     show: &'a Show,
     history: &'a History,
     key: String,
@@ -183,7 +206,7 @@ impl Errand<'_> {
         buyer: BuyerId,
         seats: &[(usize, (u64, u64))],
     ) -> Option<Yes> {
-        let world = self.client.world();
+        let world = self.client.door();
         let event = event_id(self.show);
         // Any shard of the event's will do as this order's home: no limit is near.
         let number = (buyer.0 % deck.sections.len() as u128) as usize;
@@ -210,7 +233,7 @@ impl Errand<'_> {
             legs: seats.iter().map(leg).collect(),
         }));
         for _ in 0..20 {
-            if let Some(outcome) = self.client.propose(home, &open).await {
+            if let Some(outcome) = propose(self.client, home, &open).await {
                 self.history
                     .note(&format!("{} opened at the door: {outcome:?}", self.key));
                 return outcome.is_ok().then(|| Yes {

@@ -20,6 +20,5 @@ pub mod across;
 pub mod aim;
 pub mod aimer;
 mod due;
-pub mod fate;
 pub mod post;
 pub mod step;

@@ -309,6 +309,7 @@ async fn open_tail(
     // The padding of the last record may be what is cut off.
     let leftover = contents.get(offset..).unwrap_or_default();
     if leftover.iter().any(|byte| *byte != 0) && !probes::planted(Bug::TornTailKept) {
+        probes::reached(probes::Mark::TornTailCut);
         tracing::debug!(
             path,
             offset,

@@ -127,6 +127,7 @@ async fn carry(client: Client, from: ShardId, parcel: Parcel) -> (ShardId, bool)
         Some(Ok(Receipt::Delivered { through })) => acknowledge(&client, from, to, through).await,
         // The receiver is ahead of this (stale) view of the outbox: what it has is acknowledged.
         Some(Err(Rejection::DeliveryGap { expected })) if expected > first => {
+            probes::reached(probes::Mark::CourierBehind);
             acknowledge(&client, from, to, expected - 1).await;
         }
         Some(outcome) => {
@@ -145,6 +146,7 @@ async fn acknowledge(client: &Client, from: ShardId, to: ShardId, through: u64) 
     // Lost, it is repeated: the messages are delivered again, skipped, and acknowledged.
     let outcome = propose(client, from, &Command::Acknowledge { to, through }).await;
     if !matches!(outcome, Some(Ok(Receipt::Acknowledged))) {
+        probes::reached(probes::Mark::AcknowledgementLost);
         tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
