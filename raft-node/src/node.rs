@@ -261,6 +261,25 @@ impl Node {
         triggered.map_err(|fatal| AdminError::Refused(fatal.to_string()))
     }
 
+    /// Has this node stand for election in a group now, without asking first whether it would win:
+    /// for tests, and to get rid of a leader that answers nobody.
+    pub async fn stand(&self, group: u32) -> Result<(), AdminError> {
+        let group = self.shared.group(group).ok_or(AdminError::Stopped)?;
+        let triggered = group.raft.trigger().elect(false).await;
+        triggered.map_err(|fatal| AdminError::Refused(fatal.to_string()))
+    }
+
+    /// Has the log of a group forget what its newest snapshot covers, all of it, beside what is
+    /// purged with every snapshot. Nodes that are behind then need the snapshot.
+    pub async fn purge(&self, group: u32) -> Result<(), AdminError> {
+        let group = self.shared.group(group).ok_or(AdminError::Stopped)?;
+        let Some(covered) = group.metrics().snapshot.map(|last| last.index()) else {
+            return Ok(());
+        };
+        let triggered = group.raft.trigger().purge_log(covered).await;
+        triggered.map_err(|fatal| AdminError::Refused(fatal.to_string()))
+    }
+
     /// Waits until the node should not go on; the process should then exit.
     pub async fn failed(&self) -> Failure {
         let mut failures = self.failures.clone();

@@ -2,7 +2,7 @@
 //! takes its time, tasks instead of threads.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,16 +10,56 @@ use futures::future::BoxFuture;
 use raft_node::platform::disk::File;
 use raft_node::platform::{Clock, Disk, Entropy, Platform, Spawner};
 
+use crate::fault::Tally;
 use crate::scenario::Scenario;
 use crate::seed::Stream;
 
 /// When simulated time begins: 2026-01-01T00:00:00Z.
 const EPOCH_MS: u64 = 1_767_225_600_000;
 
-/// Simulated time, off by a constant.
-pub struct SimClock {
-    /// Milliseconds ahead of the world.
-    pub skew_ms: i64,
+/// A machine's clock: off by something, and a little too fast or too slow. Processes come and go,
+/// it stays.
+pub struct Hands {
+    drift_ppm: i64,
+    ahead_ms: Mutex<i64>,
+}
+
+impl Hands {
+    /// A clock that is so much ahead, and runs so many millionths too fast.
+    pub fn new(ahead_ms: i64, drift_ppm: i64) -> Self {
+        Self {
+            drift_ppm,
+            ahead_ms: Mutex::new(ahead_ms),
+        }
+    }
+
+    /// Moves the wall clock.
+    pub fn shift(&self, by_ms: i64) {
+        *self.ahead() += by_ms;
+    }
+
+    /// Sets the wall clock right, as a time server does.
+    pub fn set_right(&self) {
+        let drifted = self.monotonic().as_millis() as i64 - elapsed().as_millis() as i64;
+        *self.ahead() = -drifted;
+    }
+
+    fn ahead(&self) -> std::sync::MutexGuard<'_, i64> {
+        self.ahead_ms.lock().expect("nobody panics holding it")
+    }
+}
+
+impl Clock for Hands {
+    fn now_ms(&self) -> u64 {
+        let since = self.monotonic().as_millis() as u64;
+        (EPOCH_MS + since).saturating_add_signed(*self.ahead())
+    }
+
+    fn monotonic(&self) -> Duration {
+        let nanos = elapsed().as_nanos() as u64;
+        let drift = nanos as i128 * i128::from(self.drift_ppm) / 1_000_000;
+        Duration::from_nanos(nanos.saturating_add_signed(drift as i64))
+    }
 }
 
 /// Time since the world began.
@@ -30,16 +70,6 @@ pub fn elapsed() -> Duration {
 /// The world's true wall clock.
 pub fn world_now_ms() -> u64 {
     EPOCH_MS + elapsed().as_millis() as u64
-}
-
-impl Clock for SimClock {
-    fn now_ms(&self) -> u64 {
-        world_now_ms().saturating_add_signed(self.skew_ms)
-    }
-
-    fn monotonic(&self) -> Duration {
-        elapsed()
-    }
 }
 
 struct SimEntropy(Stream);
@@ -67,17 +97,47 @@ struct SlowDisk {
     pace: Arc<Pace>,
 }
 
-struct Pace {
+/// How long a machine's syncs take. Processes come and go, it stays.
+pub struct Pace {
     chance: Stream,
     sync_ms_max: u64,
+    stalled_until: Mutex<Duration>,
+    tally: Arc<Tally>,
 }
 
 impl Pace {
+    /// The pace of a node's disk.
+    pub fn new(scenario: &Scenario, node: usize, tally: Arc<Tally>) -> Self {
+        Self {
+            chance: Stream::new(scenario.entropy, &format!("disk pace {node}")),
+            sync_ms_max: scenario.sync_ms_max,
+            stalled_until: Mutex::new(Duration::ZERO),
+            tally,
+        }
+    }
+
+    /// Nothing is synced for so long from now on; `None` ends it.
+    pub fn stall(&self, length: Option<Duration>) {
+        let until = length.map_or(Duration::ZERO, |length| elapsed() + length);
+        *self.stalled_until.lock().expect("nobody panics holding it") = until;
+    }
+
     async fn sync(&self) {
-        tokio::time::sleep(Duration::from_millis(
-            self.chance.between(1, self.sync_ms_max),
-        ))
-        .await;
+        let ms = self.chance.between(1, self.sync_ms_max);
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        let mut waited = false;
+        loop {
+            let until = *self.stalled_until.lock().expect("nobody panics holding it");
+            if until <= elapsed() {
+                return;
+            }
+            if !std::mem::replace(&mut waited, true) {
+                self.tally
+                    .count("21 a sync waits for a disk that stands still");
+            }
+            // In pieces: the world may heal meanwhile.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 
@@ -147,20 +207,21 @@ impl File for SlowFile {
 }
 
 /// The platform of node `node` in its life number `life`, over a mounted disk.
-pub fn platform(scenario: &Scenario, node: usize, life: u64, disk: Arc<dyn Disk>) -> Platform {
-    let stream = |name: &str| Stream::new(scenario.entropy, &format!("{name} {node} {life}"));
-    let pace = Pace {
-        chance: stream("disk pace"),
-        sync_ms_max: scenario.sync_ms_max,
-    };
+pub fn platform(
+    scenario: &Scenario,
+    node: usize,
+    life: u64,
+    disk: Arc<dyn Disk>,
+    hands: &Arc<Hands>,
+    pace: &Arc<Pace>,
+) -> Platform {
+    let chance = Stream::new(scenario.entropy, &format!("entropy {node} {life}"));
     Platform {
-        clock: Arc::new(SimClock {
-            skew_ms: scenario.skew_ms[node],
-        }),
-        entropy: Arc::new(SimEntropy(stream("entropy"))),
+        clock: hands.clone(),
+        entropy: Arc::new(SimEntropy(chance)),
         disk: Arc::new(SlowDisk {
             disk,
-            pace: Arc::new(pace),
+            pace: pace.clone(),
         }),
         spawner: Arc::new(TaskSpawner),
     }

@@ -21,7 +21,7 @@ use crate::platform::{elapsed, world_now_ms};
 use crate::steps::across::{self, Deck};
 use crate::steps::aimer::{Aimer, Shots};
 use crate::workload::{self, Show};
-use crate::world::{Alive, NODES, World};
+use crate::world::{Alive, World};
 
 /// How long buyers and disasters may go on, in simulated time.
 const SALE_WITHIN: Duration = Duration::from_secs(900);
@@ -67,7 +67,7 @@ pub async fn run(plan: Plan) -> Verdict {
     let (seed, wild) = (scenario.seed, scenario.step_crash_percent);
     let (aimer, chores) = Aimer::new(seed, wild, history.clone());
     tokio::spawn(aimer.clone().run(chores));
-    let world = World::new(scenario, aimer.clone());
+    let world = World::new(scenario, aimer.clone(), history.clone());
     initialize(&world, &history).await;
     let show = workload::create_show(&world, &history, &world.scenario).await;
 
@@ -115,11 +115,11 @@ pub async fn run(plan: Plan) -> Verdict {
     });
     let before = judge(evidence, &mut violations);
 
-    for node in 0..NODES {
+    for node in world.members() {
         world.kill(node, true);
     }
     history.note("a last power cut");
-    for node in 0..NODES {
+    for node in world.members() {
         world.restart(node);
     }
     let evidence = settle(&world, &history, &show, &mut violations).await;
@@ -131,6 +131,7 @@ pub async fn run(plan: Plan) -> Verdict {
         });
     }
 
+    violations.extend(world.alarms());
     let ended = ended(&world, &history);
     let (shots, crashes, _) = aimer.score();
     let (trace, events) = history.trace();
@@ -168,7 +169,11 @@ async fn initialize(world: &Arc<World>, history: &Arc<History>) {
     // `usher init` repeats itself until it is told that the cluster exists.
     let operator = loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        if (0..NODES).all(|node| world.alive(node).is_some()) {
+        if world
+            .members()
+            .iter()
+            .all(|node| world.alive(*node).is_some())
+        {
             break Client::sign_in(
                 world.clone(),
                 history.clone(),
@@ -237,10 +242,17 @@ fn led(alive: &[Alive]) -> Result<(), String> {
 }
 
 fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, String> {
-    let alive: Vec<Alive> = (0..NODES).filter_map(|node| world.alive(node)).collect();
+    if world.is_changing() {
+        return Err("a member is being replaced".to_owned());
+    }
+    let members = world.members();
+    let alive: Vec<Alive> = members
+        .iter()
+        .filter_map(|node| world.alive(*node))
+        .collect();
     let first = alive
         .first()
-        .filter(|_| alive.len() == NODES)
+        .filter(|_| alive.len() == members.len())
         .ok_or("a node is down")?;
     let mut evidence = Evidence {
         now_ms: world_now_ms(),
@@ -312,7 +324,7 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
 /// A shard's replica on its leader, or on any node that is up.
 fn with_leader<R>(world: &World, shard: ShardId, look: impl FnOnce(&Ledger) -> R) -> Option<R> {
     let leader = world.leader(shard.0.into());
-    let mut nodes = leader.into_iter().chain(0..NODES);
+    let mut nodes = leader.into_iter().chain(world.members());
     let alive = nodes.find_map(|node| world.alive(node))?;
     Some(alive.replicas.ledgers[&shard].look(|ledger, _, _| look(ledger)))
 }

@@ -1,33 +1,111 @@
 //! Every knob of a run, drawn from its seed and printed at the start. A knob's doc says which
 //! bug it makes reachable.
+//!
+//! Swarm testing (Groce et al., ISSTA 2012): a run that has everything hides what only shows when
+//! some things are absent, so each seed gets a part of the faults and not all of them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::seed::Stream;
 
-/// What happens to the cluster while it sells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Disaster {
-    /// Nothing: whatever goes wrong is not the faults' fault.
-    None,
-    /// Leaders die and come back. Reaches lost answers, double applies, holds without a home.
-    LeaderKills,
-    /// All nodes lose power at once, and what was not synced. Reaches acknowledgements given
-    /// before the fsync.
-    PowerCuts,
-    /// A node is cut off for a while. Reaches stale reads, and two who think they lead.
-    Partitions,
-    /// All of it.
-    Everything,
+/// What a nemesis can do; each run has some of them. The numbers are those of the fault list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// 1, 16, 17: a node dies, its unsynced writes perhaps with it. Reaches lost answers, double
+    /// applies, holds without a home, acknowledgements given before the fsync.
+    Kill,
+    /// 2: all die, or most. Reaches what only memory remembered.
+    PowerCut,
+    /// 4: dies again while it recovers. Reaches recovery that is not idempotent.
+    CrashLoop,
+    /// 5: stands still. Reaches leases and deadlines that were checked before the pause.
+    Pause,
+    /// 6: a task panics. Reaches a node that goes on with a dead part.
+    Panic,
+    /// 7: cut off. Reaches stale reads, and two who think they lead.
+    CutOff,
+    /// 8: hears or is heard only. Reaches leaders that nobody can unseat.
+    OneWay,
+    /// 9: halves with a bridge, or a ring. Reaches quorums without a leader.
+    Bridge,
+    /// 10: links go and come back in another order. Reaches agreements on an older past.
+    Swizzle,
+    /// 11: a link comes and goes. Reaches what breaks when a connection does.
+    Flap,
+    /// 12: loss. Reaches retries.
+    Lossy,
+    /// 13: frames come twice, up to a minute late. Reaches handlers that are not idempotent.
+    Echo,
+    /// 14: delays. Reaches what relies on the order of frames.
+    Spikes,
+    /// 15: answers lost after the deed. Reaches retries under a new id.
+    LostReplies,
+    /// 18: bytes at rest change. Reaches damage that is served, or repaired from nothing.
+    Rot,
+    /// 19: a sync fails. Reaches a second sync that is believed.
+    SyncError,
+    /// 20: no room. Reaches half-written files.
+    DiskFull,
+    /// 21: a disk stands still. Reaches acknowledgements that do not wait, and elections.
+    Stall,
+    /// 22: an empty disk under a new node id. Reaches joins by snapshot.
+    Wipe,
+    /// 23: a snapshot is gone or short. Reaches logs that begin behind nothing.
+    SnapshotGone,
+    /// 26: a wall clock leaps. Reaches decisions by local clock.
+    ClockJump,
+    /// 27: a member is replaced. Reaches quorums counted by the wrong membership.
+    Replace,
+    /// 28: leaders move, or are challenged. Reaches two duties at once.
+    Leaders,
+    /// 29: snapshots and purges now. Reaches purged entries that somebody still needs.
+    Compact,
+    /// 33: a burst. Reaches queues without a bound.
+    Burst,
 }
 
-/// The knobs.
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 25] = [
+        Self::Kill,
+        Self::PowerCut,
+        Self::CrashLoop,
+        Self::Pause,
+        Self::Panic,
+        Self::CutOff,
+        Self::OneWay,
+        Self::Bridge,
+        Self::Swizzle,
+        Self::Flap,
+        Self::Lossy,
+        Self::Echo,
+        Self::Spikes,
+        Self::LostReplies,
+        Self::Rot,
+        Self::SyncError,
+        Self::DiskFull,
+        Self::Stall,
+        Self::Wipe,
+        Self::SnapshotGone,
+        Self::ClockJump,
+        Self::Replace,
+        Self::Leaders,
+        Self::Compact,
+        Self::Burst,
+    ];
+}
+
+/// The knobs. Those a plan's file does not name are calm: older files stay readable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Scenario {
     /// The run's plan.
     pub seed: u64,
     /// All that the plan does not say: syncs, frames, the scheduler.
     pub entropy: u64,
+    /// Nodes. Five survive two faults at once, and have more ways to disagree.
+    pub nodes: usize,
     /// Ledger shards. One: every order is decided in one entry. More: the cross-shard protocol.
     pub shards: u16,
     /// Rows of each of the sections. Few seats make buyers collide.
@@ -36,28 +114,61 @@ pub struct Scenario {
     pub sections: u64,
     /// People.
     pub buyers: u64,
+    /// How long people keep coming and faults keep striking. Long runs reach what needs a history:
+    /// holds that outlive leaders, logs that were purged twice.
+    pub lasts_ms: u64,
     /// Whether they queue. Reaches the draw, admission, passes.
     pub queue: bool,
     /// How long holds last, in seconds. Short ones expire while they are being paid.
     pub hold_seconds: u64,
     /// Log entries between snapshots. Few: snapshots and purges happen at bad moments.
     pub snapshot_every: u64,
+    /// Entries kept behind a snapshot. Few: whoever was away needs the snapshot.
+    pub keep_entries: u64,
+    /// Size of a log segment. Small ones are sealed, begun and removed at every bad moment.
+    pub segment_kib: usize,
+    /// Segments from which on living entries are rewritten. Reaches rewrites that lose one.
+    pub segments_before_rewrite: usize,
+    /// A leader's sign of life, in ms; followers wait four to eight of them. Short: elections
+    /// without need. Long: outages, and holds that are extended by them.
+    pub heartbeat_ms: u64,
+    /// Commands in one log entry, at most. One: every step is an entry of its own.
+    pub batch_max: usize,
+    /// Commands that may wait for a leader. Few: `Overloaded`, also for its own duties.
+    pub queue_max: usize,
+    /// Entries a leader has in flight. More than one: entries proposed before their elders are
+    /// known to be committed.
+    pub in_flight: usize,
     /// Longest fsync, in ms. Slow ones let batches, time-outs and elections overlap.
     pub sync_ms_max: u64,
-    /// How far each node's wall clock is off, in ms. Reaches decisions by local clock.
-    pub skew_ms: [i64; 3],
-    /// Percent of frames between nodes that are lost, repeated or late. Reaches retries that are
-    /// not idempotent.
+    /// How far each node's wall clock is off, in ms (24). Reaches decisions by local clock.
+    pub skew_ms: Vec<i64>,
+    /// How much faster each node's clocks run, in millionths (25). Reaches leases, and stamps that
+    /// drift apart.
+    pub drift_ppm: Vec<i64>,
+    /// Percent of frames between nodes that are lost, repeated or late (12, 13, 14). Reaches
+    /// retries that are not idempotent.
     pub frame_fault_percent: u64,
-    /// Percent of provider calls whose answer is lost after they took effect.
+    /// Percent of answers to people that are lost on the way back (15). Reaches retries.
+    pub lost_reply_percent: u64,
+    /// Percent of provider calls whose answer is lost after they took effect (34).
     pub lost_answer_percent: u64,
+    /// Percent of provider calls that fail, and fail again under the same key for a while (34).
+    /// Reaches a retry under a new key.
+    pub stored_error_percent: u64,
+    /// Percent of provider calls that take effect long after their caller has gone (34). Reaches
+    /// a look-up that is believed too early.
+    pub late_deed_percent: u64,
     /// Percent of cards that are declined.
     pub decline_percent: u64,
-    /// What happens to the cluster.
-    pub disaster: Disaster,
-    /// How often it does.
+    /// Percent of the provider's webhooks that come twice, late or in another order, and how many
+    /// forged ones come besides (35). 0: there are none at all. Reaches answers recorded twice.
+    pub webhook_fault_percent: u64,
+    /// What the nemesis may do.
+    pub kinds: Vec<Kind>,
+    /// How often it strikes.
     pub disasters: u64,
-    /// Percent of orders across shards at one of whose steps a leader dies: between an entry's
+    /// Percent of orders across shards at one of whose steps a leader dies (3): between an entry's
     /// proposal and its application, or between its application and the answer. Reaches steps that
     /// a repeat, or a new leader, does not take up where the old one left them.
     pub step_crash_percent: u64,
@@ -66,44 +177,108 @@ pub struct Scenario {
     pub across: u64,
 }
 
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            entropy: 0,
+            nodes: 3,
+            shards: 1,
+            rows: 4,
+            sections: 2,
+            buyers: 20,
+            lasts_ms: 10_000,
+            queue: false,
+            hold_seconds: 20,
+            snapshot_every: 20_000,
+            keep_entries: 5_000,
+            segment_kib: 64,
+            segments_before_rewrite: 16,
+            heartbeat_ms: 150,
+            batch_max: 1_024,
+            queue_max: 8_192,
+            in_flight: 1,
+            sync_ms_max: 5,
+            skew_ms: Vec::new(),
+            drift_ppm: Vec::new(),
+            frame_fault_percent: 0,
+            lost_reply_percent: 0,
+            lost_answer_percent: 0,
+            stored_error_percent: 0,
+            late_deed_percent: 0,
+            decline_percent: 0,
+            webhook_fault_percent: 0,
+            kinds: Vec::new(),
+            disasters: 0,
+            step_crash_percent: 0,
+            across: 0,
+        }
+    }
+}
+
 impl Scenario {
     /// The knobs of a seed.
     pub fn new(seed: u64) -> Self {
         let draw = Stream::new(seed, "scenario");
-        let disaster = match draw.below(10) {
-            0 | 1 => Disaster::None,
-            2..=4 => Disaster::LeaderKills,
-            5 => Disaster::PowerCuts,
-            6 => Disaster::Partitions,
-            _ => Disaster::Everything,
+        let calm = draw.percent(8);
+        let nodes = if draw.percent(25) { 5 } else { 3 };
+        let now_and_then = |percent, low, high| match draw.percent(percent) {
+            true if !calm => draw.between(low, high),
+            _ => 0,
         };
-        let calm = disaster == Disaster::None;
-        let skew = || draw.between(0, 400) as i64 - 200;
+        let share = draw.between(30, 70);
+        let kinds: Vec<Kind> = Kind::ALL
+            .into_iter()
+            .filter(|_| draw.percent(share) && !calm)
+            .collect();
+        let lasts_ms = draw.between(20_000, 90_000);
+        // Mostly what a time server leaves; now and then what a broken one does.
+        let skew_max = if draw.percent(20) { 5_000 } else { 200 };
+        let drifts = draw.percent(40);
+        let per_node = |on: bool, max: u64| -> Vec<i64> {
+            let one = |_| draw.between(0, 2 * max) as i64 - max as i64;
+            match on && !calm {
+                true => (0..nodes).map(one).collect(),
+                false => Vec::new(),
+            }
+        };
+        let (skew_ms, drift_ppm) = (per_node(true, skew_max), per_node(drifts, 500));
+        let snapshot_every = [50, 200, 1_000, 20_000][draw.below(4) as usize];
         Self {
             seed,
             entropy: seed,
-            shards: [1, 2, 3, 4][draw.below(4) as usize],
+            nodes,
+            shards: [1, 2, 3, 4, 8][draw.below(5) as usize],
             rows: draw.between(2, 6),
             sections: draw.between(2, 5),
             buyers: draw.between(15, 40),
+            lasts_ms,
             queue: draw.percent(60),
             hold_seconds: draw.between(8, 40),
-            snapshot_every: [50, 200, 1_000, 20_000][draw.below(4) as usize],
+            snapshot_every,
+            keep_entries: [0, snapshot_every / 4, snapshot_every][draw.below(3) as usize],
+            segment_kib: [4, 16, 64, 256][draw.below(4) as usize],
+            segments_before_rewrite: [2, 4, 16][draw.below(3) as usize],
+            heartbeat_ms: [80, 150, 150, 250][draw.below(4) as usize],
+            batch_max: [1, 4, 64, 1_024][draw.below(4) as usize],
+            queue_max: [16, 64, 8_192, 8_192][draw.below(4) as usize],
+            in_flight: [1, 1, 2, 8][draw.below(4) as usize],
             sync_ms_max: draw.between(1, 20),
-            skew_ms: if calm {
-                [0; 3]
-            } else {
-                [skew(), skew(), skew()]
+            skew_ms,
+            drift_ppm,
+            frame_fault_percent: now_and_then(60, 1, 5),
+            lost_reply_percent: now_and_then(40, 1, 10),
+            lost_answer_percent: now_and_then(80, 1, 20),
+            stored_error_percent: now_and_then(40, 1, 10),
+            late_deed_percent: now_and_then(40, 1, 10),
+            decline_percent: now_and_then(80, 1, 20),
+            webhook_fault_percent: now_and_then(60, 5, 50),
+            disasters: match kinds.is_empty() {
+                true => 0,
+                false => draw.between(2, 2 + lasts_ms / 6_000),
             },
-            frame_fault_percent: if calm { 0 } else { draw.below(5) },
-            lost_answer_percent: draw.below(20),
-            decline_percent: draw.below(20),
-            disaster,
-            disasters: draw.between(1, 4),
-            step_crash_percent: match draw.percent(40) && !calm {
-                true => draw.between(5, 50),
-                false => 0,
-            },
+            kinds,
+            step_crash_percent: now_and_then(40, 5, 50),
             across: 0,
         }
     }
@@ -115,6 +290,7 @@ impl Scenario {
         // Mostly little; now and then enough that a leg's clock ends a hold before home's does.
         let skew_max = if draw.percent(25) { 1_500 } else { 200 };
         let skew = || draw.between(0, 2 * skew_max) as i64 - skew_max as i64;
+        let snapshot_every = [50, 200, 1_000, 20_000][draw.below(4) as usize];
         Self {
             seed,
             entropy: seed,
@@ -122,18 +298,16 @@ impl Scenario {
             rows: 12,
             sections: shards + draw.below(3),
             buyers: 30,
-            queue: false,
             hold_seconds: draw.between(8, 16),
-            snapshot_every: [50, 200, 1_000, 20_000][draw.below(4) as usize],
+            snapshot_every,
+            keep_entries: snapshot_every / 4,
             sync_ms_max: draw.between(1, 12),
-            skew_ms: [skew(), skew(), skew()],
+            skew_ms: vec![skew(), skew(), skew()],
             frame_fault_percent: draw.below(3),
             lost_answer_percent: draw.below(10),
-            decline_percent: 0,
-            disaster: Disaster::None,
-            disasters: 0,
             step_crash_percent: 100,
             across: 4,
+            ..Self::default()
         }
     }
 }

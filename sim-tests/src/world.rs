@@ -1,43 +1,53 @@
-//! Three nodes running `server::node::run`, each on a simulated machine that can be killed, cut
-//! off and started again. Requests reach a node's axum Router through its inbox.
+//! Nodes running `server::node::run`, each on a simulated machine that can be killed, cut off and
+//! started again. Requests reach a node's axum Router through its inbox.
+//!
+//! A world has more machines than members: those that have not joined yet replace members that
+//! were wiped or damaged. Its *atlas*: at most a minority of members lose what they had made
+//! durable, counting those that are being replaced, or nothing could be promised.
 
-use std::net::{IpAddr, SocketAddr};
+pub mod faults;
+pub mod machine;
+pub mod postman;
+pub mod warden;
+pub mod wires;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Path;
-use axum::http::StatusCode;
-use axum::routing::post;
 use bytes::Bytes;
+use futures::future::join_all;
 use http::Request;
 use http_body_util::{BodyExt, Full};
-use madsim::net::NetSim;
-use madsim::runtime::{Handle, NodeHandle};
+use ledger::Command;
+use madsim::runtime::Handle;
 use raft_node::Node;
-use raft_node::platform::sim_disk::{CrashMode, SimDisk};
-use raft_node::transport::faults::{FrameInfo, LinkFaults, Verdict};
-use raft_node::witness::Witness;
-use server::node::Instruments;
+use raft_node::platform::sim_disk::{self, CrashMode, SimDisk};
 use server::node::backend::Replicas;
-use server::node::config::{Config, Gateway, Payments, Peer, RaftTiming};
 use tokio::sync::{mpsc, oneshot};
 use tower::ServiceExt;
 
+use self::faults::{Faults, Rates};
+use self::machine::{Machine, Standing, Surroundings, Why};
+use self::warden::{Errand, Warden};
+use self::wires::{Link, Wires};
+use crate::checker::Violation;
 use crate::door::{Answer, Door};
-use crate::fault::Tally;
-use crate::gateway::{Provider, SimGateway};
-use crate::platform::{elapsed, platform, world_now_ms};
+use crate::fault::{Rot, Spoiled, Tally};
+use crate::gateway::Provider;
+use crate::history::History;
+use crate::platform::{elapsed, world_now_ms};
 use crate::scenario::Scenario;
 use crate::seed::Stream;
-use crate::steps::aimer::{Aimer, Eyes};
+use crate::steps::aimer::Aimer;
 
 /// How long a bare command may take.
 const PROPOSE_WITHIN: Duration = Duration::from_secs(3);
+/// Machines that may join.
+const JOINERS: usize = 2;
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Nodes of a world.
-pub const NODES: usize = 3;
 
 /// Where a node takes a command as it is: `PROPOSE/shard`.
 pub const PROPOSE: &str = "/simulator/propose";
@@ -56,215 +66,333 @@ pub struct Alive {
     pub replicas: Arc<Replicas>,
 }
 
-/// One machine.
-pub struct Machine {
-    handle: NodeHandle,
-    disk: SimDisk,
-    alive: Arc<Mutex<Option<Alive>>>,
-    down: Arc<Mutex<bool>>,
-}
-
 /// The cluster and what surrounds it.
 pub struct World {
     /// The knobs.
-    pub scenario: Scenario,
+    pub scenario: Arc<Scenario>,
     /// The provider.
     pub provider: Arc<Provider>,
     /// Who aims crashes at steps of orders.
     pub aimer: Arc<Aimer>,
     /// What struck, and how often.
     pub tally: Arc<Tally>,
+    /// Which nodes hear which.
+    pub wires: Wires,
+    /// Frames and answers that are lost.
+    pub faults: Arc<Faults>,
     machines: Vec<Machine>,
+    members: Mutex<BTreeSet<usize>>,
+    /// Members that lost what they had made durable, or are on their way out.
+    atlas: Mutex<BTreeSet<usize>>,
+    errands: mpsc::UnboundedSender<Errand>,
+    /// Replacements under way.
+    errands_left: Mutex<usize>,
+    alarms: Mutex<Vec<Violation>>,
     chance: Stream,
-    faults: Arc<Faults>,
-}
-
-/// Faults of the links between nodes; can be switched off for good.
-struct Faults {
-    tally: Arc<Tally>,
-    chance: Stream,
-    percent: Mutex<u64>,
-}
-
-impl LinkFaults for Faults {
-    fn judge(&self, _frame: FrameInfo) -> Verdict {
-        let percent = *self.percent.lock().expect("nobody panics holding it");
-        if percent == 0 || !self.chance.percent(percent) {
-            return Verdict::Deliver;
-        }
-        let (row, verdict) = match self.chance.below(3) {
-            0 => ("12 a frame is lost", Verdict::Drop),
-            1 => ("13 a frame arrives twice", Verdict::Duplicate),
-            _ => (
-                "14 a frame is late",
-                Verdict::Delay(Duration::from_millis(self.chance.between(1, 1_500))),
-            ),
-        };
-        self.tally.count(row);
-        verdict
-    }
-}
-
-fn ip(node: usize) -> IpAddr {
-    IpAddr::from([10, 0, 0, node as u8 + 1])
-}
-
-fn config(scenario: &Scenario, node: usize) -> Config {
-    let address = |node, port| SocketAddr::new(ip(node), port);
-    Config {
-        cluster_id: uuid::Uuid::from_u128(0x0190_b1a0_0000_7000_8000_0000_0000_0001),
-        node_id: node as u64 + 1,
-        data_dir: "data".into(),
-        http: address(node, 8080),
-        peer: address(node, 8090),
-        admin: address(node, 8091),
-        shards: scenario.shards,
-        peers: (0..NODES)
-            .map(|node| Peer {
-                id: node as u64 + 1,
-                addr: address(node, 8090).to_string(),
-            })
-            .collect(),
-        secret: None,
-        dev: true,
-        payments: Payments {
-            gateway: Gateway::Sandbox,
-            url: "http://provider".to_owned(),
-            webhook_secret: "whsec_simulated".to_owned(),
-        },
-        raft: RaftTiming {
-            snapshot_every_entries: scenario.snapshot_every,
-            ..RaftTiming::default()
-        },
-    }
 }
 
 impl World {
     /// Starts all nodes; not initialized yet.
-    pub fn new(scenario: Scenario, aimer: Arc<Aimer>) -> Arc<Self> {
-        let provider = Provider::new(&scenario);
+    pub fn new(scenario: Scenario, aimer: Arc<Aimer>, history: Arc<History>) -> Arc<Self> {
+        let scenario = Arc::new(scenario);
         let tally = Arc::new(Tally::default());
-        let faults = Arc::new(Faults {
+        let (provider, post) = Provider::new(&scenario, tally.clone());
+        let rates = Rates {
+            any_percent: scenario.frame_fault_percent,
+            lost_reply_percent: scenario.lost_reply_percent,
+            ..Rates::default()
+        };
+        let frames = Stream::new(scenario.entropy, "frames");
+        let faults = Faults::new(rates, frames, tally.clone());
+        let (reports, said) = mpsc::unbounded_channel();
+        let (errands, todo) = mpsc::unbounded_channel();
+        let around = Surroundings {
+            scenario: scenario.clone(),
+            provider: provider.clone(),
+            aimer: aimer.clone(),
             tally: tally.clone(),
-            chance: Stream::new(scenario.entropy, "frames"),
-            percent: Mutex::new(scenario.frame_fault_percent),
-        });
-        let machines = (0..NODES)
-            .map(|node| {
-                let witness: Arc<dyn Witness> = Arc::new(Eyes {
-                    node,
-                    aimer: aimer.clone(),
-                });
-                let instruments = Instruments {
-                    faults: Some(faults.clone()),
-                    witness: Some(witness),
-                };
-                start(&scenario, node, provider.clone(), instruments)
-            })
+            faults: faults.clone(),
+            reports,
+        };
+        let machines = (0..scenario.nodes + JOINERS)
+            .map(|node| Machine::new(node, around.clone()))
             .collect();
-        let chance = Stream::new(scenario.entropy, "world");
         let world = Arc::new(Self {
+            chance: Stream::new(scenario.entropy, "world"),
+            members: Mutex::new((0..scenario.nodes).collect()),
             scenario,
             provider,
             aimer,
             tally,
-            machines,
-            chance,
+            wires: Wires::default(),
             faults,
+            machines,
+            atlas: Mutex::default(),
+            errands,
+            errands_left: Mutex::new(0),
+            alarms: Mutex::default(),
         });
         world.aimer.enter(&world);
+        let warden = Warden::new(&world, history);
+        tokio::spawn(warden.clone().listen(said));
+        tokio::spawn(warden.run_errands(todo));
+        let (working, letters) = post.split();
+        tokio::spawn(world.provider.clone().work(working));
+        tokio::spawn(postman::deliver(Arc::downgrade(&world), letters));
+        world.count_clocks();
+        for node in world.members() {
+            world.switch_on(node);
+        }
         world
+    }
+
+    fn count_clocks(&self) {
+        let off = self
+            .scenario
+            .skew_ms
+            .iter()
+            .filter(|skew| skew.unsigned_abs() > 1_000);
+        self.tally
+            .count_many("24 a clock is off by seconds", off.count() as u64);
+        let drifting = self.scenario.drift_ppm.iter().filter(|ppm| **ppm != 0);
+        self.tally
+            .count_many("25 a clock drifts", drifting.count() as u64);
+    }
+
+    fn switch_on(&self, node: usize) {
+        let machine = &self.machines[node];
+        machine.start();
+        if let Some(handle) = machine.handle() {
+            self.wires.plug(node, handle.id());
+        }
+    }
+
+    /// The members of the cluster, as its operator wants them.
+    pub fn members(&self) -> Vec<usize> {
+        self.lock(&self.members).iter().copied().collect()
+    }
+
+    /// A member that runs, or not: which one follows from any number.
+    pub fn somebody(&self, at: u64) -> Option<Alive> {
+        let members = self.members();
+        self.alive(members[(at % members.len() as u64) as usize])
     }
 
     /// A node that runs, if it does.
     pub fn alive(&self, node: usize) -> Option<Alive> {
-        self.machines[node]
-            .alive
-            .lock()
-            .expect("nobody panics holding it")
-            .clone()
+        self.lock(&self.machines[node].life.alive).clone()
     }
 
-    /// The node that leads a group, as far as anybody alive says.
+    /// The node that leads a group, as far as anybody alive says: the newest word counts.
     pub fn leader(&self, group: u32) -> Option<usize> {
-        (0..NODES)
-            .filter_map(|node| self.alive(node))
-            .find_map(|alive| {
-                let status = alive
-                    .node
-                    .status()
-                    .into_iter()
-                    .find(|status| status.group == group)?;
-                status.leader.map(|leader| leader as usize - 1)
-            })
+        let said = self.members().into_iter().filter_map(|node| {
+            let status = self.alive(node)?.node.status().into_iter();
+            let status = status.filter(|status| status.group == group).next()?;
+            Some((status.term, status.leader? as usize - 1))
+        });
+        said.max_by_key(|(term, _)| *term).map(|(_, leader)| leader)
     }
 
     /// The process dies; with `power`, what was not synced is lost or torn as well.
     pub fn kill(&self, node: usize, power: bool) {
-        let machine = &self.machines[node];
         let mode = match (power, self.chance.below(3)) {
             (false, _) => CrashMode::KeepAll,
             (true, 0) => CrashMode::LoseUnsynced,
             (true, 1) => CrashMode::KeepPrefix,
             (true, _) => CrashMode::KeepSubset,
         };
-        machine.disk.crash(mode);
-        *machine.alive.lock().expect("nobody panics holding it") = None;
-        *machine.down.lock().expect("nobody panics holding it") = true;
-        Handle::current().kill(machine.handle.id());
+        let machine = &self.machines[node];
+        if machine.life.standing() == Standing::Up {
+            machine.life.set_standing(Standing::Down);
+        }
+        machine.stop(mode);
     }
 
-    /// Starts a killed node again; one that somebody else has started meanwhile is left alone.
+    /// Starts a killed node again; one that somebody else has started meanwhile, or that is no
+    /// longer wanted, is left alone.
     pub fn restart(&self, node: usize) {
-        let machine = &self.machines[node];
-        let was_down = std::mem::replace(
-            &mut *machine.down.lock().expect("nobody panics holding it"),
-            false,
-        );
-        if !was_down {
-            return;
+        if self.machines[node].life.standing() == Standing::Down {
+            self.machines[node].start();
         }
-        Handle::current().restart(machine.handle.id());
     }
 
     /// Whether a node is down.
     pub fn is_down(&self, node: usize) -> bool {
-        *self.machines[node]
-            .down
-            .lock()
-            .expect("nobody panics holding it")
+        self.machines[node].life.standing() != Standing::Up
     }
 
-    /// Cuts a node off from the others, or lets it back in.
-    pub fn cut_off(&self, node: usize, cut: bool) {
-        let (net, id) = (NetSim::current(), self.machines[node].handle.id());
-        if cut {
-            net.clog_node(id)
-        } else {
-            net.unclog_node(id)
+    /// A process stands still.
+    pub fn pause(&self, node: usize) {
+        if let Some(handle) = self.machines[node].handle() {
+            Handle::current().pause(handle.id());
         }
+    }
+
+    /// It goes on.
+    pub fn resume(&self, node: usize) {
+        if let Some(handle) = self.machines[node].handle() {
+            Handle::current().resume(handle.id());
+        }
+    }
+
+    /// Where a node applies the next entry it proposed in this group, it panics.
+    pub fn panic_at(&self, node: usize, group: u32) {
+        *self.lock(&self.machines[node].life.panics_at) = Some(group);
+    }
+
+    /// A machine's disk.
+    pub fn disk(&self, node: usize) -> &SimDisk {
+        &self.machines[node].disk
+    }
+
+    /// A machine's disk syncs nothing for a while.
+    pub fn stall(&self, node: usize, for_ms: u64) {
+        let pace = &self.machines[node].pace;
+        pace.stall(Some(Duration::from_millis(for_ms)));
+    }
+
+    /// Moves a machine's wall clock.
+    pub fn shift_clock(&self, node: usize, by_ms: i64) {
+        self.machines[node].hands.shift(by_ms);
+    }
+
+    /// All links to a node (`ears`) and from it (`voice`).
+    pub fn around(&self, node: usize, ears: bool, voice: bool) -> Vec<Link> {
+        let others = (0..self.machines.len()).filter(|other| *other != node);
+        let links = others.flat_map(|other| {
+            let heard = ears.then_some((other, node));
+            heard.into_iter().chain(voice.then_some((node, other)))
+        });
+        links.collect()
+    }
+
+    /// Whether one more member may lose what it had made durable: a majority must not, and there
+    /// has to be somebody to replace it. If so, this one is in the atlas from now on.
+    pub fn may_lose(&self, node: usize) -> bool {
+        let mut atlas = self.lock(&self.atlas);
+        let spare = self
+            .machines
+            .iter()
+            .filter(|machine| machine.life.standing() == Standing::Absent);
+        let minority = (self.scenario.nodes - 1) / 2;
+        let room = atlas.len() < minority.min(spare.count());
+        room && self.lock(&self.members).contains(&node) && atlas.insert(node)
+    }
+
+    /// Spoils a file of a node that is down; its path, if there was something to spoil.
+    pub fn spoil(&self, node: usize, rot: Rot, file: Spoiled, place: u64) -> Option<String> {
+        let (folder, ending) = match file {
+            Spoiled::Log => ("wal/", ".seg"),
+            Spoiled::Snapshot => ("snapshots/", ""),
+        };
+        let disk = self.disk(node);
+        let files = disk.paths().into_iter();
+        let files: Vec<String> = files
+            .filter(|path| path.starts_with(folder) && path.ends_with(ending))
+            .collect();
+        let rot = match rot {
+            Rot::BitFlip => sim_disk::Rot::BitFlip,
+            Rot::Misdirected => sim_disk::Rot::Misdirected,
+            Rot::Stale => sim_disk::Rot::Stale,
+            Rot::Missing => sim_disk::Rot::Missing,
+            Rot::Short => sim_disk::Rot::Short,
+        };
+        let path = files.get(place as usize % files.len().max(1))?;
+        if !disk.spoil(path, rot, place) {
+            return None;
+        }
+        *self.lock(&self.machines[node].life.spoiled) = true;
+        Some(path.clone())
+    }
+
+    /// A member that runs, apart from this one.
+    fn someone_up(&self, apart_from: usize) -> Option<Alive> {
+        let members = self.members().into_iter();
+        let mut others = members.filter(|node| *node != apart_from && !self.is_down(*node));
+        others.find_map(|node| self.alive(node))
+    }
+
+    /// Has the operator replace a member.
+    pub fn retire(&self, node: usize, why: Why) {
+        if why != Why::Replaced {
+            // Nobody starts it again: its data is not there, or not to be trusted.
+            self.machines[node].life.set_standing(Standing::Gone);
+        }
+        *self.lock(&self.errands_left) += 1;
+        // The warden lives as long as the world.
+        let _ = self.errands.send(Errand { node, why });
+    }
+
+    /// Very many requests to one node at once; how many were sent, and how many it shed.
+    pub async fn burst(&self, node: usize, requests: u64) -> (u64, u64) {
+        let Some(alive) = self.alive(node) else {
+            return (0, 0);
+        };
+        let tick = proto::encode_command(&Command::Tick);
+        let mut answers = Vec::new();
+        for number in 0..requests {
+            let request = match number % 4 {
+                0 => Request::get("/api/v1/events").body(Full::default()),
+                _ => {
+                    let shard = number % u64::from(self.scenario.shards) + 1;
+                    Request::post(format!("{PROPOSE}/{shard}")).body(Full::new(tick.clone()))
+                }
+            };
+            let (reply, answer) = oneshot::channel();
+            let request = request.expect("a well formed request");
+            if alive.inbox.try_send((request, reply)).is_ok() {
+                answers.push(tokio::time::timeout(Duration::from_secs(15), answer));
+            }
+        }
+        let sent = answers.len() as u64;
+        let shed = |answer: &Result<Result<Answer, _>, _>| matches!(answer, Ok(Ok(answer)) if matches!(answer.status, 429 | 503));
+        let shed = join_all(answers)
+            .await
+            .iter()
+            .filter(|answer| shed(answer))
+            .count();
+        (sent, shed as u64)
+    }
+
+    /// Something happened that must never happen.
+    pub fn alarm(&self, property: &'static str, found: String) {
+        self.lock(&self.alarms).push(Violation { property, found });
+    }
+
+    /// All alarms so far.
+    pub fn alarms(&self) -> Vec<Violation> {
+        self.lock(&self.alarms).clone()
+    }
+
+    /// Whether a member is being replaced.
+    pub fn is_changing(&self) -> bool {
+        *self.lock(&self.errands_left) > 0
     }
 
     /// From here on nothing goes wrong any more.
     pub fn heal(&self) {
         self.aimer.disarm();
-        *self
-            .faults
-            .percent
-            .lock()
-            .expect("nobody panics holding it") = 0;
-        for node in 0..NODES {
-            self.cut_off(node, false);
-            if self.is_down(node) {
-                self.restart(node);
-            }
+        self.provider.heal();
+        self.faults.change(|rates| *rates = Rates::default());
+        self.wires.mend_all();
+        for machine in &self.machines {
+            *self.lock(&machine.life.panics_at) = None;
+            machine.disk.heal();
+            machine.pace.stall(None);
+            machine.hands.set_right();
+            self.resume(machine.node);
+            self.restart(machine.node);
         }
+    }
+
+    fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> std::sync::MutexGuard<'a, T> {
+        mutex.lock().expect("nobody panics holding it")
     }
 }
 
 impl Door for World {
     async fn exchange(&self, at: u64, request: Request<Bytes>) -> Option<Answer> {
-        let Some(alive) = self.alive((at % NODES as u64) as usize) else {
+        let Some(alive) = self.somebody(at) else {
             // Connection refused; a real client would find out as quickly.
             tokio::time::sleep(Duration::from_millis(at % 20 + 1)).await;
             return None;
@@ -287,74 +415,10 @@ impl Door for World {
     }
 }
 
-fn start(
-    scenario: &Scenario,
-    node: usize,
-    provider: Arc<Provider>,
-    instruments: Instruments,
-) -> Machine {
-    let disk = SimDisk::new(scenario.entropy ^ (node as u64 + 1));
-    let alive = Arc::new(Mutex::new(None));
-    let lives = Arc::new(Mutex::new(0));
-    let (knobs, its_disk, its_alive) = (scenario.clone(), disk.clone(), alive.clone());
-    let handle = Handle::current()
-        .create_node()
-        .name(format!("node-{}", node + 1))
-        .ip(ip(node))
-        .init(move || {
-            let life = {
-                let mut lives = lives.lock().expect("nobody panics holding it");
-                *lives += 1;
-                *lives
-            };
-            let platform = platform(&knobs, node, life, its_disk.mount());
-            let gateway = Arc::new(SimGateway(provider.clone()));
-            let config = config(&knobs, node);
-            let (alive, instruments) = (its_alive.clone(), instruments.clone());
-            async move {
-                let server = server::node::run_with(config, platform, gateway, instruments)
-                    .await
-                    .unwrap_or_else(|error| panic!("node {} did not start: {error}", node + 1));
-                let (inbox, calls) = mpsc::channel(1_024);
-                *alive.lock().expect("nobody panics holding it") = Some(Alive {
-                    inbox,
-                    node: server.node().clone(),
-                    replicas: server.replicas().clone(),
-                });
-                let admin = server.admin_router();
-                let bare = bare_door(server.node().clone());
-                serve(server.router().merge(admin_only(admin)).merge(bare), calls).await;
-            }
-        })
-        .build();
-    Machine {
-        handle,
-        disk,
-        alive,
-        down: Arc::new(Mutex::new(false)),
-    }
-}
-
-/// Operators' routes that the door does not have as well.
-fn admin_only(admin: Router) -> Router {
-    Router::new().nest_service("/operator", admin)
-}
-
-/// A door that proposes a command and does nothing else.
-fn bare_door(node: Arc<Node>) -> Router {
-    let propose = move |Path(shard): Path<u32>, command: Bytes| async move {
-        let proposed = node.client().propose(shard, command, PROPOSE_WITHIN).await;
-        match proposed {
-            Ok(committed) => Ok(committed.outcome),
-            Err(error) => Err((StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
-        }
-    };
-    Router::new().route(&format!("{PROPOSE}/{{shard}}"), post(propose))
-}
-
-async fn serve(router: Router, mut calls: mpsc::Receiver<Call>) {
+async fn serve(router: Router, mut calls: mpsc::Receiver<Call>, faults: Arc<Faults>) {
     while let Some((request, reply)) = calls.recv().await {
         let router = router.clone();
+        let faults = faults.clone();
         tokio::spawn(async move {
             let request = request.map(axum::body::Body::new);
             let response = router
@@ -366,6 +430,9 @@ async fn serve(router: Router, mut calls: mpsc::Receiver<Call>) {
             let Ok(body) = response.into_body().collect().await else {
                 return;
             };
+            if faults.loses_reply() {
+                return;
+            }
             // Whoever asked may have given up.
             let _ = reply.send(Answer {
                 status,

@@ -36,6 +36,30 @@ pub enum CrashMode {
     KeepAll,
 }
 
+/// What a crash took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Operations that left no trace, or not all of one.
+    pub operations: usize,
+    /// Of these, writes of which some sectors or bytes are there and others are not.
+    pub torn: usize,
+}
+
+/// How a disk spoils bytes that it had made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rot {
+    /// A bit is not what it was.
+    BitFlip,
+    /// A sector bears what was meant for another one.
+    Misdirected,
+    /// A sector never saw its last write, though a sync said so.
+    Stale,
+    /// The file is gone.
+    Missing,
+    /// The file ends too early.
+    Short,
+}
+
 /// The disk. Clones are the same disk.
 #[derive(Clone)]
 pub struct SimDisk {
@@ -109,7 +133,8 @@ impl SimDisk {
     }
 
     /// The node stops here, and of what it did not sync only some is left.
-    pub fn crash(&self, mode: CrashMode) {
+    pub fn crash(&self, mode: CrashMode) -> Lost {
+        let mut lost = Lost::default();
         let mut state = self.state();
         let state = &mut *state;
         state.epoch += 1;
@@ -117,7 +142,7 @@ impl SimDisk {
         state.fail_next_sync = false;
         state.operations_left = None;
         if mode == CrashMode::KeepAll {
-            return;
+            return lost;
         }
         let kept = match mode {
             CrashMode::LoseUnsynced | CrashMode::KeepAll => 0,
@@ -125,13 +150,37 @@ impl SimDisk {
                 state.chance.below(state.unsynced_names.len() + 1)
             }
         };
+        lost.operations += state.unsynced_names.len() - kept;
         for op in state.unsynced_names.drain(..).take(kept) {
             op.apply(&mut state.durable_names);
         }
         state.names = state.durable_names.clone();
         for inode in state.names.values() {
-            contents(inode).crash(mode, &mut state.chance);
+            contents(inode).crash(mode, &mut state.chance, &mut lost);
         }
+        lost
+    }
+
+    /// Spoils a file at rest, durably, somewhere in what is in use of it: from a node's point of
+    /// view the disk lied. Says whether there was something to spoil. `chance` picks the place.
+    pub fn spoil(&self, path: &str, rot: Rot, chance: u64) -> bool {
+        let mut state = self.state();
+        let Some(inode) = state.names.get(path).cloned() else {
+            return false;
+        };
+        if rot == Rot::Missing {
+            state.names.remove(path);
+            state.durable_names.remove(path);
+            return true;
+        }
+        contents(&inode).spoil(rot, chance)
+    }
+
+    /// Bytes of all files together.
+    pub fn used_bytes(&self) -> u64 {
+        let state = self.state();
+        let sizes = state.names.values().map(|inode| contents(inode).cached.len());
+        sizes.sum::<usize>() as u64
     }
 
     /// Power fails after this many more changes and syncs: everything from then on is an error,
@@ -158,6 +207,13 @@ impl SimDisk {
     /// Files together may have this many bytes from now on.
     pub fn set_quota(&self, bytes: Option<u64>) {
         self.state().quota_bytes = bytes;
+    }
+
+    /// From here on no sync fails, and there is room.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.fail_next_sync = false;
+        state.quota_bytes = None;
     }
 
     /// Flips one bit of a file, durably. Panics when there is no such byte.
@@ -288,17 +344,56 @@ impl Contents {
         }
     }
 
-    fn crash(&mut self, mode: CrashMode, chance: &mut Chance) {
+    fn spoil(&mut self, rot: Rot, chance: u64) -> bool {
+        let used = self.cached.iter().rposition(|byte| *byte != 0);
+        let Some(used) = used.map(|last| last + 1) else {
+            return false;
+        };
+        let sectors = used / SECTOR_BYTES;
+        let pick = |bound: usize, salt: u64| {
+            let mut chance = Chance(chance ^ salt);
+            chance.below(bound)
+        };
+        let whole = |number: usize| number * SECTOR_BYTES..(number + 1) * SECTOR_BYTES;
+        match rot {
+            Rot::BitFlip => self.cached[pick(used, 1)] ^= 1 << pick(8, 2),
+            // The last sector in use is spared: a lost one and one never written look the same.
+            Rot::Misdirected | Rot::Stale if sectors < 2 => return false,
+            Rot::Misdirected => {
+                let (from, to) = (pick(sectors, 1), pick(sectors, 2));
+                if self.cached[whole(from)] == self.cached[whole(to)] {
+                    return false;
+                }
+                self.cached.copy_within(whole(from), to * SECTOR_BYTES);
+            }
+            Rot::Stale => {
+                let sector = &mut self.cached[whole(pick(sectors, 1))];
+                if sector.iter().all(|byte| *byte == 0) {
+                    return false;
+                }
+                sector.fill(0);
+            }
+            Rot::Short => self.cached.truncate(pick(used, 1)),
+            Rot::Missing => return false,
+        }
+        self.durable.clone_from(&self.cached);
+        self.unsynced.clear();
+        true
+    }
+
+    fn crash(&mut self, mode: CrashMode, chance: &mut Chance, lost: &mut Lost) {
         let ops = std::mem::take(&mut self.unsynced);
         match mode {
-            CrashMode::LoseUnsynced | CrashMode::KeepAll => {}
+            CrashMode::LoseUnsynced | CrashMode::KeepAll => lost.operations += ops.len(),
             CrashMode::KeepPrefix => {
                 let kept = chance.below(ops.len() + 1);
+                lost.operations += ops.len() - kept;
                 ops[..kept]
                     .iter()
                     .for_each(|op| op.apply(&mut self.durable));
                 if let Some(FileOp::Write { offset, bytes }) = ops.get(kept) {
                     let bytes = bytes.slice(..chance.below(bytes.len() + 1));
+                    lost.torn += usize::from(!bytes.is_empty());
                     FileOp::Write {
                         offset: *offset,
                         bytes,
@@ -308,11 +403,16 @@ impl Contents {
             }
             CrashMode::KeepSubset => {
                 for op in ops {
-                    for piece in op.sectors() {
+                    let pieces = op.sectors();
+                    let mut kept = 0;
+                    for piece in &pieces {
                         if chance.below(2) == 0 {
                             piece.apply(&mut self.durable);
+                            kept += 1;
                         }
                     }
+                    lost.operations += usize::from(kept < pieces.len());
+                    lost.torn += usize::from(0 < kept && kept < pieces.len());
                 }
             }
         }

@@ -29,6 +29,8 @@ pub enum Verdict {
     Duplicate,
     /// It arrives later, perhaps behind younger ones.
     Delay(Duration),
+    /// It arrives now, and once more so much later.
+    Repeat(Duration),
 }
 
 /// Asked about every frame a node sends.

@@ -5,6 +5,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
 use tokio::sync::mpsc;
@@ -69,18 +70,26 @@ impl Lane {
                 self.push(frame)
             }
             Verdict::Delay(delay) => {
-                // The one task nobody owns: it lives as long as the delay, and only in tests.
-                let queue = self.queue.downgrade();
-                tokio::spawn(async move {
-                    tokio::time::sleep(delay).await;
-                    if let Some(queue) = queue.upgrade() {
-                        // A full queue loses it, as a network might.
-                        let _ = queue.try_send(frame);
-                    }
-                });
+                self.push_later(frame, delay);
                 Ok(())
             }
+            Verdict::Repeat(delay) => {
+                self.push_later(frame.clone(), delay);
+                self.push(frame)
+            }
         }
+    }
+
+    // The one task nobody owns: it lives as long as the delay, and only in tests.
+    fn push_later(&self, frame: Frame, delay: Duration) {
+        let queue = self.queue.downgrade();
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            if let Some(queue) = queue.upgrade() {
+                // A full queue loses it, as a network might.
+                let _ = queue.try_send(frame);
+            }
+        });
     }
 
     fn push(&self, frame: Frame) -> Result<(), NotSent> {

@@ -13,4 +13,4 @@ mod run;
 pub mod serve;
 pub(crate) mod snapshot;
 
-pub use run::{Instruments, RunError, Server, run, run_with};
+pub use run::{Instruments, RunError, Server, Tune, run, run_with};

@@ -13,6 +13,7 @@ use ledger::ShardId;
 use raft_node::error::StartError;
 use raft_node::machine::Machine;
 use raft_node::platform::Platform;
+use raft_node::storage::StorageOptions;
 use raft_node::transport::faults::LinkFaults;
 use raft_node::witness::Witness;
 use raft_node::{Duty, Node, NodeConfig};
@@ -46,13 +47,19 @@ pub enum RunError {
     Failed(String),
 }
 
-/// Hooks for tests: what watches a node, and what spoils its links. Production has none.
+/// Changes what production leaves at its defaults.
+pub type Tune = Arc<dyn Fn(&mut NodeConfig, &mut StorageOptions) + Send + Sync>;
+
+/// Hooks for tests: what watches a node, what spoils its links, and settings that no configuration
+/// file has. Production has none.
 #[derive(Clone, Default)]
 pub struct Instruments {
     /// Faults of the links to other nodes.
     pub faults: Option<Arc<dyn LinkFaults>>,
     /// Told of the entries this node proposes and applies.
     pub witness: Option<Arc<dyn Witness>>,
+    /// Applied to what the configuration came to.
+    pub tune: Option<Tune>,
 }
 
 /// A running node.
@@ -155,7 +162,12 @@ async fn start(
     node_config.faults = instruments.faults;
     node_config.witness = instruments.witness;
     node_config.keep_log_entries = config.raft.snapshot_every_entries / 4;
-    let node = Arc::new(Node::start(node_config, platform.clone(), machines, duties).await?);
+    let mut storage = StorageOptions::default();
+    if let Some(tune) = &instruments.tune {
+        tune(&mut node_config, &mut storage);
+    }
+    let node = Node::start_with(node_config, platform.clone(), storage, machines, duties);
+    let node = Arc::new(node.await?);
 
     let backend = Arc::new(NodeBackend::new(node.clone(), replicas.clone(), platform));
     let shared_backend: Arc<dyn Backend> = backend.clone();

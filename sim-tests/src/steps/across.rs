@@ -20,7 +20,7 @@ use crate::history::{History, Told, Yes};
 use crate::platform::world_now_ms;
 use crate::seed::Stream;
 use crate::workload::{Show, read_yes};
-use crate::world::{NODES, PROPOSE, World};
+use crate::world::{PROPOSE, World};
 
 /// Seats not yet given to anybody, by section; the front row stays out.
 pub struct Deck {
@@ -80,7 +80,10 @@ impl Deck {
 
 /// The numbered sections and their shards, once somebody who is up knows the event.
 fn numbered_sections(world: &World, event: EventId) -> Option<Vec<(SectionNo, ShardId)>> {
-    let alive = (0..NODES).find_map(|node| world.alive(node))?;
+    let alive = world
+        .members()
+        .into_iter()
+        .find_map(|node| world.alive(node))?;
     alive.replicas.catalogue.look(|catalogue, _, _| {
         let plan = &catalogue.event(event)?.plan;
         let all = plan.sections.iter().enumerate();
