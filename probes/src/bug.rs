@@ -39,6 +39,8 @@ macro_rules! bugs {
 
 bugs! {
     "durability" {
+        /// A vote is kept in memory and never written.
+        VoteNotWritten,
         /// A vote is answered before it is synced.
         VoteNotSynced,
         /// A vote is answered first and written afterwards.

@@ -123,7 +123,7 @@ impl Ledger {
                 Ok(held) => Ok(OrderLeg::held_at_once(&open.legs[leg], &held)),
                 Err(why) => {
                     probes::reached(probes::Mark::LegsUndone);
-                    let kept = probes::planted(Bug::RefusedOrderKeepsLegs);
+                    let kept = leg > 0 && probes::planted(Bug::RefusedOrderKeepsLegs);
                     for taken in 0..if kept { 0 } else { leg } {
                         self.seats.undo(key(taken), now, &mut self.due);
                     }

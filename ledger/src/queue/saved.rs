@@ -51,6 +51,12 @@ pub struct SavedDraw {
 impl Room {
     /// What a snapshot keeps besides the plan and the people.
     pub fn save(&self) -> SavedRoom {
+        if self.admission.cursor > 0 && probes::planted(Bug::SnapshotForgetsCursor) {
+            let mut forgetful = self.clone();
+            forgetful.admission.cursor = 0;
+            forgetful.admission.marks.truncate(1);
+            return forgetful.save();
+        }
         SavedRoom {
             event: self.event,
             draw: self.draw.as_ref().map(|draw| SavedDraw {
@@ -60,10 +66,7 @@ impl Room {
                 beacon: draw.beacon.clone(),
                 seed: draw.seed,
             }),
-            cursor: match probes::planted(Bug::SnapshotForgetsCursor) {
-                true => 0,
-                false => self.admission.cursor,
-            },
+            cursor: self.admission.cursor,
             credit: self.admission.credit,
             stepped_at: self.admission.stepped_at,
             marks: self.admission.marks.iter().copied().collect(),

@@ -268,8 +268,11 @@ impl GroupWal {
             // Nobody waits any more: the caller was dropped, and with it the promise to act on.
             let _dropped = done.send(result);
         });
-        if probes::planted(Bug::VoteSavedAfterReply) {
-            self.send(vec![Record::Vote(vote)], None, true, None);
+        let unwritten = probes::planted(Bug::VoteNotWritten);
+        if unwritten || probes::planted(Bug::VoteSavedAfterReply) {
+            if !unwritten {
+                self.send(vec![Record::Vote(vote)], None, true, None);
+            }
             self.log.lock().vote = Some(vote);
             return Ok(());
         }
