@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use probes::Bug;
+
 use crate::ids::{EventId, Halves, LegKey, OrderId, Timestamp};
 
 /// Something that has a deadline.
@@ -89,6 +91,13 @@ impl DueIndex {
     pub fn pop_due(&mut self, now: Timestamp) -> Option<(Timestamp, Due)> {
         if self.next()? > now {
             return None;
+        }
+        if probes::planted(Bug::HashOrderInSweep) {
+            let due = |entry: &&Entry| entry.at <= now.0;
+            let many = self.entries.iter().take_while(due).count();
+            let any = *self.entries.iter().nth(probes::chance(many))?;
+            self.entries.remove(&any);
+            return Some(any.due());
         }
         self.entries.pop_first().map(Entry::due)
     }

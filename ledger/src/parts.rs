@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use probes::Bug;
+
 use crate::buyers::{Buyer, BuyerKey};
 use crate::change::Journal;
 use crate::due::Due;
@@ -155,9 +157,12 @@ impl Ledger {
             shard: self.shard,
             now: self.clock.now,
             applied: self.applied,
-            generation,
+            generation: match probes::planted(Bug::SnapshotForgetsGeneration) {
+                true => Generation(0),
+                false => generation,
+            },
             hold_ms_longest,
-            received: self.inboxes.iter().collect(),
+            received: unless(Bug::SnapshotForgetsInboxes, self.inboxes.iter().collect()),
             feed_sequence: self.feed_sequence(),
         };
         let events = self.events.values().filter_map(|state| {
@@ -179,7 +184,7 @@ impl Ledger {
             .chain(self.rooms.values().flat_map(roster_parts))
             .chain(chunks(self.seats.legs(), |leg| *leg, Part::Legs))
             .chain(chunks(
-                self.seats.ended().collect(),
+                unless(Bug::SnapshotForgetsEndedLegs, self.seats.ended().collect()),
                 |ended| *ended,
                 Part::Ended,
             ))
@@ -190,11 +195,18 @@ impl Ledger {
             ))
             .chain(chunks(self.orders(), |order| order.save(), Part::Orders))
             .chain(chunks(
-                self.closed.iter().copied().collect(),
+                unless(
+                    Bug::SnapshotForgetsClosedOrders,
+                    self.closed.iter().copied().collect(),
+                ),
                 |closed| *closed,
                 Part::Closed,
             ))
-            .chain(chunks(self.buyers.sorted(), |buyer| *buyer, Part::Buyers))
+            .chain(chunks(
+                unless(Bug::SnapshotForgetsAllowances, self.buyers.sorted()),
+                |buyer| *buyer,
+                Part::Buyers,
+            ))
             .chain(chunks(self.payments.sorted(), attempt, Part::Attempts))
             .chain(
                 self.outboxes
@@ -330,6 +342,14 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// `all`, but for a run in which a snapshot forgets it.
+fn unless<T>(forgotten: Bug, all: Vec<T>) -> Vec<T> {
+    if probes::planted(forgotten) {
+        return Vec::new();
+    }
+    all
 }
 
 /// `all` in parts of bounded size, copied as they are asked for.

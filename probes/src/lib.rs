@@ -23,6 +23,18 @@ mod production {
     /// Notes that a rare branch was taken: nobody counts.
     #[inline(always)]
     pub const fn reached(_: Mark) {}
+
+    /// What a planted bug takes for the time: never asked.
+    #[inline(always)]
+    pub const fn moment_ms() -> u64 {
+        0
+    }
+
+    /// What a planted bug takes for chance: never asked.
+    #[inline(always)]
+    pub const fn chance(_: usize) -> usize {
+        0
+    }
 }
 
 #[cfg(madsim)]
@@ -34,6 +46,7 @@ mod simulated {
     const NONE: usize = usize::MAX;
     static CHOSEN: AtomicUsize = AtomicUsize::new(NONE);
     static STRUCK: AtomicU64 = AtomicU64::new(0);
+    static DRAWN: AtomicU64 = AtomicU64::new(0);
     static REACHED: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
 
     /// Plants a bug for the rest of this process, which is one run.
@@ -60,6 +73,21 @@ mod simulated {
         REACHED[mark as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// What a planted bug takes for the time: simulated, and another one for each who asks.
+    #[allow(clippy::disallowed_methods, reason = "reading the clock is the bug")]
+    pub fn moment_ms() -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis() as u64)
+    }
+
+    /// What a planted bug takes for chance: below `bound`, another one for each who asks, and the
+    /// same in each run of a seed.
+    pub fn chance(bound: usize) -> usize {
+        let drawn = DRAWN.fetch_add(1, Ordering::Relaxed) + 1;
+        let mixed = drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 33) as usize % bound.max(1)
+    }
+
     /// Every mark and how often it was reached in this process.
     pub fn marks() -> impl Iterator<Item = (Mark, u64)> {
         let count = |mark: &Mark| (*mark, REACHED[*mark as usize].load(Ordering::Relaxed));
@@ -68,6 +96,6 @@ mod simulated {
 }
 
 #[cfg(not(madsim))]
-pub use production::{planted, reached};
+pub use production::{chance, moment_ms, planted, reached};
 #[cfg(madsim)]
-pub use simulated::{marks, plant, planted, reached, struck};
+pub use simulated::{chance, marks, moment_ms, plant, planted, reached, struck};

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+use probes::Bug;
 
 use crate::error::StartError;
 use crate::machine::{self, Machine};
@@ -230,7 +231,10 @@ impl RaftStateMachine<TypeConfig> for Applier {
         Builder {
             group: self.group,
             meta: SnapshotMeta {
-                last_log_id: inner.last,
+                last_log_id: match probes::planted(Bug::SnapshotBehindItsState) {
+                    true => inner.last.map(one_before),
+                    false => inner.last,
+                },
                 last_membership: inner.membership.clone(),
             },
             parts: inner.machine.save(),
@@ -244,7 +248,9 @@ impl RaftStateMachine<TypeConfig> for Applier {
         parts: Vec<Bytes>,
     ) -> Result<(), io::Error> {
         // Durable before the log behind it may be forgotten.
-        self.snapshots.save(meta, parts.clone()).await?;
+        if !probes::planted(Bug::InstalledSnapshotNotSaved) {
+            self.snapshots.save(meta, parts.clone()).await?;
+        }
         let applied = {
             let mut inner = self.replica.lock();
             inner.machine.restore(parts).map_err(io::Error::other)?;
@@ -287,7 +293,16 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
     type SnapshotData = Vec<Bytes>;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
-        self.snapshots.save(&self.meta, self.parts.clone()).await?;
+        if probes::planted(Bug::SnapshotAnnouncedEarly) {
+            let (snapshots, meta, parts) = (
+                self.snapshots.clone(),
+                self.meta.clone(),
+                self.parts.clone(),
+            );
+            tokio::spawn(async move { snapshots.save(&meta, parts).await });
+        } else {
+            self.snapshots.save(&self.meta, self.parts.clone()).await?;
+        }
         tracing::info!(
             group = self.group,
             index = index_of(&self.meta.last_log_id),
@@ -298,6 +313,12 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
             snapshot: std::mem::take(&mut self.parts),
         })
     }
+}
+
+/// What the planted [`Bug::SnapshotBehindItsState`] says.
+fn one_before(id: LogId) -> LogId {
+    let term = id.committed_leader_id().term;
+    LogId::new_term_index(term, id.index().saturating_sub(1))
 }
 
 /// The index of a log id, 0 for none.

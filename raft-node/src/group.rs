@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use openraft::ReadPolicy;
 use openraft::error::{LinearizableReadError, RaftError};
+use probes::Bug;
 
 use crate::applier::{Applied, Replica};
 use crate::propose::Proposer;
@@ -38,6 +39,10 @@ impl Group {
     /// As far as this replica has to be read to see everything acknowledged before now. Only the
     /// leader can tell, after a quorum confirmed it.
     pub(crate) async fn read_index_here(&self) -> Result<u64, Refused> {
+        let leads = self.leader.borrow().node == Some(*self.raft.node_id());
+        if leads && probes::planted(Bug::ReadWithoutQuorum) {
+            return Ok(self.applied.borrow().index);
+        }
         match self.raft.get_read_linearizer(ReadPolicy::ReadIndex).await {
             Ok(linearizer) => Ok(linearizer.read_log_id().index()),
             Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to))) => {

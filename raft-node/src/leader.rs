@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use openraft::ServerState;
+use probes::Bug;
 
 use crate::client::Client;
 use crate::group::{Group, Leader};
@@ -19,6 +20,8 @@ use crate::watch;
 
 /// A due thing is swept at most so much later than the stamp's clock says.
 const TICK_PRECISION: Duration = Duration::from_millis(50);
+/// By how much the planted [`Bug::SweepComesLate`] is late.
+const SWEEP_LATE_MS: u64 = 5_000;
 /// How long a ticker waits when nothing is due: clocks drift, so it looks again.
 const TICK_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -111,10 +114,10 @@ impl Supervisor {
             let open = group.proposer.open(term);
             let first = group.replica.elected();
             let proposing = open.run(group.raft.clone(), stamper.clone(), first);
-            let mut tree = vec![
-                Task::spawn(proposing),
-                Task::spawn(tick(group.clone(), stamper.clone())),
-            ];
+            let mut tree = vec![Task::spawn(proposing)];
+            if term < 2 || !probes::planted(Bug::SweepLostOnElection) {
+                tree.push(Task::spawn(tick(group.clone(), stamper.clone())));
+            }
             for duty in duties {
                 let lead = Leadership {
                     group: group.id,
@@ -136,7 +139,10 @@ async fn tick(group: Arc<Group>, stamper: Arc<Stamper>) {
     let mut applied = group.applied.clone();
     loop {
         let due = applied.borrow().next_due_ms;
-        let now = stamper.now_ms();
+        let mut now = stamper.now_ms();
+        if due.is_some_and(|due| due <= now) && probes::planted(Bug::SweepComesLate) {
+            now -= SWEEP_LATE_MS;
+        }
         let wait = match due {
             Some(due) if due <= now => {
                 let before = applied.borrow().index;

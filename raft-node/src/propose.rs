@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use openraft::error::ClientWriteError;
 use openraft::raft::ClientWriteResult;
+use probes::Bug;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::config::NodeConfig;
@@ -380,7 +381,11 @@ impl InFlight {
             Ok(response) => {
                 let index = response.log_id.index();
                 let term = response.log_id.committed_leader_id().term;
-                for (reply, outcome) in replies.into_iter().zip(response.data.0) {
+                let mut outcomes = response.data.0;
+                if outcomes.len() > 1 && probes::planted(Bug::AnswersSwapped) {
+                    outcomes.reverse();
+                }
+                for (reply, outcome) in replies.into_iter().zip(outcomes) {
                     reply.send(Ok(Committed {
                         group: self.group,
                         index,

@@ -4,6 +4,7 @@ use axum::extract::State;
 use ledger::Rejection;
 use ledger::command::{CloseReason, Command};
 use ledger::outcome::OrderPhase;
+use probes::Bug;
 
 use super::find;
 use super::view::StatusAnswer;
@@ -41,7 +42,10 @@ pub async fn cancel(
     let committed = state
         .backend
         .propose(order.home(), command, state.config.limits.deadline)
-        .await?;
-    committed.outcome.map_err(rejections::problem)?;
+        .await;
+    if committed.is_err() && probes::planted(Bug::GiveBackToldWhenUnknown) {
+        return Ok(axum::Json(cancelled));
+    }
+    committed?.outcome.map_err(rejections::problem)?;
     Ok(axum::Json(cancelled))
 }

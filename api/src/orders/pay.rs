@@ -13,6 +13,7 @@ use ledger::limits::PAYMENT_METHOD_BYTES_MAX;
 use ledger::outcome::OrderPhase;
 use ledger::payments::AttemptState;
 use ledger::{OrderId, Rejection};
+use probes::Bug;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until, timeout};
 use utoipa::ToSchema;
@@ -132,6 +133,13 @@ async fn outcome(
 /// The answer, once there is nothing left to wait for.
 fn settled(state: &AppState, known: &Known) -> Option<Result<Response, Problem>> {
     match known.phase() {
+        OrderPhase::Paying if probes::planted(Bug::PaidToldAtStart) => {
+            let answer = PayAnswer {
+                status: "paid",
+                ticket_ids: Vec::new(),
+            };
+            Some(Ok(axum::Json(answer).into_response()))
+        }
         OrderPhase::Opening | OrderPhase::Paying | OrderPhase::InDoubt | OrderPhase::Committed => {
             None
         }

@@ -11,6 +11,7 @@ use futures::stream::FuturesUnordered;
 use ledger::command::Command;
 use ledger::payment::{PaymentDue, PaymentResult, PaymentStep};
 use ledger::{OrderId, ShardId};
+use probes::Bug;
 use tokio::time::{Instant, sleep_until};
 
 use super::{
@@ -98,7 +99,8 @@ pub async fn serve_payments(
             biased;
             Some((key, recorded)) = calls.next(), if !calls.is_empty() => {
                 if let Some(known) = progress.get_mut(&key) {
-                    known.calling = false;
+                    known.calling =
+                        recorded == 0 && probes::planted(Bug::UnknownNeverAskedAgain);
                     known.index = recorded;
                     known.at = Instant::now() + pause(known.tries);
                     known.tries += 1;
@@ -131,7 +133,13 @@ impl Worker<'_> {
     /// Serves one obligation; its name, and the log index of what was recorded (0: nothing).
     async fn serve(self, due: PaymentDue) -> (Key, u64) {
         let key = name(&due);
-        let answer = self.ask(&due).await;
+        let early = due.step == PaymentStep::Capture && probes::planted(Bug::DoneBeforeCall);
+        let answer = match early {
+            true => GatewayAnswer::Done {
+                reference: due.reference.clone(),
+            },
+            false => self.ask(&due).await,
+        };
         let outcome = match answer {
             GatewayAnswer::Done { .. } => "done",
             GatewayAnswer::Refused { .. } => "refused",
@@ -157,7 +165,12 @@ impl Worker<'_> {
             .propose(self.shard, command, RECORD_DEADLINE)
             .await
         {
-            Ok(committed) => (key, committed.index),
+            Ok(committed) => {
+                if early {
+                    self.ask(&due).await;
+                }
+                (key, committed.index)
+            }
             // Still owed; asking again under the same key gives the same answer.
             Err(error) => {
                 probes::reached(probes::Mark::AnswerNotRecorded);
@@ -168,8 +181,9 @@ impl Worker<'_> {
     }
 
     async fn ask(self, due: &PaymentDue) -> GatewayAnswer {
+        let number = self.number(due);
         let mut call = PaymentCall {
-            key: payment_key(self.cluster, due.order, due.step, due.attempt),
+            key: payment_key(self.cluster, due.order, due.step, number),
             order: text::id(due.order.0),
             amount: due.amount,
             currency: due.currency.iter().copied().map(char::from).collect(),
@@ -196,6 +210,14 @@ impl Worker<'_> {
             }
         }
         match due.step {
+            PaymentStep::Authorize if probes::planted(Bug::CaptureBeforeCommit) => {
+                let answer = self.gateway.authorize(&call).await;
+                if let GatewayAnswer::Done { reference } = &answer {
+                    call.reference.clone_from(reference);
+                    self.gateway.capture(&call).await;
+                }
+                answer
+            }
             PaymentStep::Authorize => self.gateway.authorize(&call).await,
             PaymentStep::Capture => self.gateway.capture(&call).await,
             PaymentStep::Cancel => self.gateway.cancel(&call).await,
@@ -203,8 +225,17 @@ impl Worker<'_> {
         }
     }
 
+    /// The number of the try in the keys of its calls.
+    fn number(self, due: &PaymentDue) -> u8 {
+        if due.unknown && probes::planted(Bug::NewKeyOnRetry) {
+            return due.attempt + 100;
+        }
+        due.attempt
+    }
+
     async fn look_up(self, due: &PaymentDue, call: &PaymentCall) -> LookUp {
-        let key = payment_key(self.cluster, due.order, PaymentStep::Authorize, due.attempt);
+        let number = self.number(due);
+        let key = payment_key(self.cluster, due.order, PaymentStep::Authorize, number);
         let found = self
             .gateway
             .look_up(&PaymentCall {

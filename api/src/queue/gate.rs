@@ -3,6 +3,8 @@
 use cluster::catalogue::EventRecord;
 use ledger::BuyerId;
 use ledger::command::Pass;
+use ledger::limits::PASS_MS;
+use probes::Bug;
 
 use super::place::Place;
 use crate::problem::{Code, Problem};
@@ -30,7 +32,7 @@ pub fn gate(
     if ticket.event != record.plan.event {
         return Err(invalid("this token is for another event"));
     }
-    if ticket.buyer != buyer {
+    if ticket.buyer != buyer && !probes::planted(Bug::TokenOfAnotherTaken) {
         return Err(invalid("this token belongs to somebody else"));
     }
     let place = state.read(record.plan.rules.room_shard, |ledger, _| {
@@ -44,7 +46,11 @@ pub fn gate(
     })?;
     let waiting =
         || Problem::new(Code::NotAdmittedYet, "your place has not come up yet").retry_after_s(2);
-    let until = place.and_then(|place| place.until).ok_or_else(waiting)?;
+    let mut until = place.and_then(|place| place.until);
+    if until.is_none() && probes::planted(Bug::GateAdmitsEverybody) {
+        until = Some(state.backend.now().plus_ms(PASS_MS));
+    }
+    let until = until.ok_or_else(waiting)?;
     if state.backend.now() >= until {
         return Err(Problem::new(Code::PassExpired, "the pass has ended")
             .with("ended_at", text::time(until)));

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};
 use ledger::{BuyerId, EventId, Timestamp};
+use probes::Bug;
 use sha2::Sha256;
 
 use crate::auth::hmac;
@@ -74,7 +75,10 @@ impl QueueTokens {
             return None;
         }
         let (_, mac) = self.keys.iter().find(|(key_id, _)| *key_id == signed[1])?;
-        mac.clone().chain_update(signed).verify_slice(tag).ok()?;
+        let genuine = mac.clone().chain_update(signed).verify_slice(tag);
+        if genuine.is_err() && !probes::planted(Bug::TokenUnsigned) {
+            return None;
+        }
         let long = |from: usize| {
             u128::from_be_bytes(signed[from..from + 16].try_into().expect("16 bytes"))
         };

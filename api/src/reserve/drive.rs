@@ -5,6 +5,7 @@ use futures::future::join_all;
 use ledger::command::{CloseReason, Command, HoldLeg, LegWant, OpenOrder, Pass};
 use ledger::outcome::{HeldLeg, Receipt};
 use ledger::{BuyerId, EventId, LegKey, OrderId, Rejection, Timestamp};
+use probes::Bug;
 use tokio::time::Instant;
 
 use crate::backend::BackendError;
@@ -98,6 +99,9 @@ pub async fn open(
         }
     }
     match (refused, failed) {
+        (Some(_), None) if !legs.is_empty() && probes::planted(Bug::PartHoldToldAsWhole) => {
+            Ok(Held { until, legs })
+        }
         (Some(why), _) => {
             probes::reached(probes::Mark::OrderCompensated);
             close(state, opening, CloseReason::Refused).await;

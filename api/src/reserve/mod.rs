@@ -20,6 +20,7 @@ use cluster::catalogue::EventRecord;
 use http::StatusCode;
 use ledger::command::CloseReason;
 use ledger::{BuyerId, EventId, OrderId, Rejection, ShardId};
+use probes::Bug;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
@@ -49,7 +50,13 @@ pub async fn reserve(
     let event = text::parse_event(&request.event_id)
         .ok_or_else(|| Problem::new(Code::EventUnknown, "no such event").at("event_id"))?;
     let record = state.event(event)?;
-    let home = cluster::route::home(&record.plan, buyer)
+    let mut lives_with = buyer;
+    if let Some(key) = &key
+        && probes::planted(Bug::HomeByRequest)
+    {
+        lives_with.0 ^= key.bytes().map(u128::from).sum::<u128>();
+    }
+    let home = cluster::route::home(&record.plan, lives_with)
         .ok_or_else(|| Problem::new(Code::Internal, "an event has sections"))?;
     let seed = Seed::new(&state, event, buyer, home, key.as_deref());
     let plans = plan::plans(&state, &record, &request, &seed)?;
@@ -94,7 +101,9 @@ impl Seed {
         key: Option<&str>,
     ) -> Self {
         let mut bytes = [0; 32];
-        if let Some(key) = key {
+        if let Some(key) = key
+            && !probes::planted(Bug::RepeatMakesNewOrder)
+        {
             let mut hash = Sha256::new();
             hash.update(b"usher order 1");
             hash.update(event.0.to_be_bytes());

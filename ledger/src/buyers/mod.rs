@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use probes::Bug;
+
 use crate::command::Pass;
 use crate::ids::{BuyerId, EventId, Halves, Timestamp};
 use crate::outcome::Rejection;
@@ -139,7 +141,7 @@ impl Buyers {
         max: u16,
     ) -> Result<(), Rejection> {
         let left = max.saturating_sub(self.get(key).places);
-        if places > left {
+        if places > left && !(places == left + 1 && probes::planted(Bug::AllowanceOffByOne)) {
             probes::reached(probes::Mark::AllowanceRefused);
             Err(Rejection::BuyerSeatsMax { left })
         } else {

@@ -1,5 +1,7 @@
 //! What each message does on arrival. Its answer, if it has one, goes to the outbox.
 
+use probes::Bug;
+
 use crate::ids::*;
 use crate::ledger::Ledger;
 use crate::limits::MESSAGES_PER_DELIVERY_MAX;
@@ -44,6 +46,9 @@ impl Ledger {
             Message::Pin { leg, generation } => {
                 let answer = match self.seats.pin(*leg, *generation, now, &mut self.due) {
                     Ok(()) => Message::LegPinned { leg: *leg },
+                    Err(_) if probes::planted(Bug::PinRefusalSwallowed) => {
+                        Message::LegPinned { leg: *leg }
+                    }
                     Err(_) => Message::PinRefused { leg: *leg },
                 };
                 self.answer(*leg, answer);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use probes::Bug;
+
 use crate::ids::ShardId;
 use crate::outcome::Rejection;
 
@@ -44,6 +46,9 @@ impl Inboxes {
         let through = first.saturating_add(count as u64).saturating_sub(1);
         if through > last {
             self.last.insert(from, through);
+        }
+        if repeats > 0 && probes::planted(Bug::RepeatHandledAgain) {
+            return Ok(0);
         }
         Ok(repeats as usize)
     }

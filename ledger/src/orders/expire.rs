@@ -1,7 +1,10 @@
 //! P5: what the clock does to orders and legs. A late sweep is never wrong: every decision asks
 //! the clock itself whether a hold is live.
 
+use probes::Bug;
+
 use super::OrderState;
+use super::order::EARLY_MS;
 use crate::command::CloseReason;
 use crate::due::Due;
 use crate::ids::*;
@@ -37,7 +40,8 @@ impl Ledger {
         let Some(order) = self.orders.get(&id) else {
             return;
         };
-        let expired = now >= order.until;
+        let expired = now >= order.until
+            || now.plus_ms(EARLY_MS) >= order.until && probes::planted(Bug::HoldEndsEarly);
         match order.state {
             OrderState::Opening { .. } | OrderState::Held if expired => {
                 self.end_order(id, CloseReason::Expired, now);
@@ -54,6 +58,11 @@ impl Ledger {
             OrderState::Pinning { .. } => {
                 probes::reached(probes::Mark::PinningGivenUp);
                 self.unpin_to_held(id, now);
+            }
+            OrderState::AuthPending { .. } | OrderState::AuthUnknown { .. }
+                if expired && probes::planted(Bug::PaymentEndsWithHold) =>
+            {
+                self.end_order(id, CloseReason::Expired, now);
             }
             OrderState::AuthPending { .. } | OrderState::AuthUnknown { .. } => {
                 self.cancel_payment(id, now)

@@ -127,7 +127,7 @@ impl OrderLeg {
     }
 
     /// What it costs, in minor units; 0 before it is held.
-    pub(super) fn amount(&self) -> u64 {
+    pub(crate) fn amount(&self) -> u64 {
         self.as_hold().map_or(0, |hold| {
             hold.price_each
                 .saturating_mul(u64::from(hold.places.count()))

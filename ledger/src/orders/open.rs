@@ -1,6 +1,8 @@
 //! An order is opened at its home: the pass spent, the allowance taken, the legs recorded; and
 //! held in the same entry when home owns every leg.
 
+use probes::Bug;
+
 use super::want::check_order;
 use super::{LegList, Order, OrderLeg, OrderState};
 use crate::buyers::BuyerKey;
@@ -63,6 +65,7 @@ impl Ledger {
             (legs, OrderState::Opening { driven: false })
         };
         let order = Order::open(open, legs, state, now, until);
+        let pass = pass.filter(|_| !probes::planted(Bug::PassNotSpent));
         self.buyers.take(key, places, pass);
         if let Some(at) = order.deadline() {
             self.due.set(at, crate::due::Due::Order(order.id));
@@ -75,8 +78,11 @@ impl Ledger {
     /// The answer to a repeated request: of the order's present, whatever the sale's state is by
     /// now.
     fn opened_before(&self, open: &OpenOrder) -> Option<Outcome> {
-        if let Some(order) = self.orders.get(&open.order) {
-            return Some(if order.same_content(open) {
+        if let Some(order) = self.orders.get(&open.order)
+            && !probes::planted(Bug::RepeatOpensAgain)
+        {
+            let same = order.same_content(open) || probes::planted(Bug::OtherContentAnswered);
+            return Some(if same {
                 probes::reached(probes::Mark::OrderOpenedAgain);
                 Ok(order.receipt())
             } else {
@@ -117,7 +123,8 @@ impl Ledger {
                 Ok(held) => Ok(OrderLeg::held_at_once(&open.legs[leg], &held)),
                 Err(why) => {
                     probes::reached(probes::Mark::LegsUndone);
-                    for taken in 0..leg {
+                    let kept = leg > 0 && probes::planted(Bug::RefusedOrderKeepsLegs);
+                    for taken in 0..if kept { 0 } else { leg } {
                         self.seats.undo(key(taken), now, &mut self.due);
                     }
                     Err(why)

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use probes::Bug;
+
 use super::leg::{LegList, OrderLeg};
 use crate::change::OrderRef;
 use crate::command::OpenOrder;
@@ -12,6 +14,9 @@ use crate::outcome::{HeldLeg, OrderPhase, Receipt};
 use crate::slab::Keyed;
 use crate::text::Text;
 use crate::tickets::ticket_id;
+
+/// By how much the planted [`Bug::HoldEndsEarly`] is early.
+pub(super) const EARLY_MS: u64 = 3_000;
 
 /// What one buyer reserves in one go, in 144 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -331,7 +336,15 @@ impl Order {
             OrderState::Opening { driven: true } => {
                 Some(self.until.min(self.opened_at().plus_ms(OPENING_MS)))
             }
+            OrderState::Held if probes::planted(Bug::HoldEndsEarly) => {
+                Some(Timestamp(self.until.0.saturating_sub(EARLY_MS)))
+            }
             OrderState::Held => Some(self.until),
+            OrderState::AuthPending { deadline } | OrderState::AuthUnknown { deadline }
+                if probes::planted(Bug::PaymentEndsWithHold) =>
+            {
+                Some(deadline.min(self.until))
+            }
             OrderState::Pinning { deadline }
             | OrderState::AuthPending { deadline }
             | OrderState::AuthUnknown { deadline } => Some(deadline),

@@ -4,6 +4,8 @@
 //! Answers arrive in any order and any number of times (a reply, a webhook, another webhook). Each
 //! is judged by the state alone; one that has nothing to say any more is *stale*.
 
+use probes::Bug;
+
 use crate::ids::{OrderId, Timestamp};
 use crate::payment::{PaymentResult, PaymentStep};
 use crate::text::Text;
@@ -121,6 +123,11 @@ impl Attempt {
         let news = match result {
             PaymentResult::Done { .. } => self.learn_done(step, live, now)?,
             PaymentResult::Refused { .. } => self.learn_refused(step, live, now)?,
+            PaymentResult::Unknown
+                if step == PaymentStep::Authorize && probes::planted(Bug::UnknownIsDeclined) =>
+            {
+                self.learn_refused(step, live, now)?
+            }
             PaymentResult::Unknown => self.learn_unknown(step)?,
         };
         if let PaymentResult::Done { reference } = result
@@ -147,6 +154,12 @@ impl Attempt {
             (PaymentStep::Authorize, State::Declined | State::Cancelled | State::Settled) => {
                 probes::reached(probes::Mark::LateAuthorizationUndone);
                 self.enter(State::Cancelling, now);
+                Some(News::Nothing)
+            }
+            (PaymentStep::Authorize, State::Captured)
+                if probes::planted(Bug::LateAuthorizedTrusted) =>
+            {
+                self.enter(State::Capturing, now);
                 Some(News::Nothing)
             }
             (PaymentStep::Authorize, _) => {

@@ -1,5 +1,7 @@
 //! The commit point and what follows from it.
 
+use probes::Bug;
+
 use crate::change::Change;
 use crate::ids::*;
 use crate::ledger::Ledger;
@@ -76,7 +78,8 @@ impl Ledger {
         let Some(order) = self.orders.get_mut(&id) else {
             return;
         };
-        if order.all_sold() && order.state == (OrderState::Committed { captured: true }) {
+        let sold = order.all_sold() || probes::planted(Bug::PaidBeforeSold);
+        if sold && order.state == (OrderState::Committed { captured: true }) {
             order.enter(OrderState::Paid, &mut self.due);
             let paid = Change::OrderPaid {
                 order: order.reference(),

@@ -1,6 +1,8 @@
 //! A buyer wants to pay: every leg is pinned first, so that no clock can take a seat away while
 //! the money is on its way.
 
+use probes::Bug;
+
 use super::attempt::{Attempt, AttemptKey, AttemptState};
 use crate::change::Change;
 use crate::command::CloseReason;
@@ -36,7 +38,7 @@ impl Ledger {
             OrderState::Held => {}
             _ => return self.payment_receipt(id),
         }
-        if now >= order.until {
+        if now >= order.until && !probes::planted(Bug::ExpiredHoldPaid) {
             probes::reached(probes::Mark::PaidTooLate);
             return Err(Rejection::HoldExpired);
         }
@@ -86,7 +88,10 @@ impl Ledger {
             .orders
             .get_mut(&id)
             .expect("the caller has just seen it");
-        let amount = order.amount();
+        let mut amount = order.amount();
+        if order.legs.len() > 1 && probes::planted(Bug::FirstLegCharged) {
+            amount = order.legs[0].amount();
+        }
         if amount == 0 {
             // Nothing to charge, so nobody to ask.
             self.commit(id, now);
@@ -135,12 +140,14 @@ impl Ledger {
             return;
         };
         part.pins_unanswered = part.pins_unanswered.saturating_sub(1);
-        if part.pins_unanswered > 0 || !matches!(order.state, OrderState::Pinning { .. }) {
+        let older = part.pins_unanswered > 0 && !probes::planted(Bug::OldPinCounts);
+        if older || !matches!(order.state, OrderState::Pinning { .. }) {
             probes::reached(probes::Mark::LatePin);
             return;
         }
         part.pinned = true;
-        if order.legs.iter().all(|part| part.pinned) {
+        let all = order.legs.iter().all(|part| part.pinned);
+        if all || probes::planted(Bug::CommitBeforeAllPinned) {
             self.authorize(leg.order, now);
         }
     }

@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use probes::Bug;
+
 use crate::ids::Timestamp;
 use crate::limits::{ADMISSION_STEP_MS, PASS_MS};
 
@@ -78,9 +80,20 @@ impl Admission {
         self.credit = self.credit.saturating_add(earned).min(full);
         self.stepped_at = self.stepped_at.max(now);
         let waiting = terms.joined - self.cursor;
-        let admitted = (self.credit / PERSON)
+        let mut admitted = (self.credit / PERSON)
             .min(waiting)
             .min(self.servable(terms, now));
+        if admitted > 0 && probes::planted(Bug::RateIgnored) {
+            admitted = waiting;
+            self.credit = self.credit.max(admitted * PERSON);
+        }
+        if admitted == 0 && self.cursor > 0 && probes::planted(Bug::CursorMovesBack) {
+            self.cursor -= 1;
+            let now = self.cursor;
+            self.marks
+                .iter_mut()
+                .for_each(|mark| mark.cursor = mark.cursor.min(now));
+        }
         if admitted > 0 {
             self.credit -= admitted * PERSON;
             self.cursor += admitted;

@@ -3,6 +3,8 @@
 //! The roster goes in pieces of the caller's choosing ([`Room::roster`], [`Room::restore_people`]);
 //! its look-up and its Merkle tree are rebuilt from it.
 
+use probes::Bug;
+
 use super::admission::{Admission, Mark};
 use super::draw::Permutation;
 use super::merkle::Hash;
@@ -49,6 +51,12 @@ pub struct SavedDraw {
 impl Room {
     /// What a snapshot keeps besides the plan and the people.
     pub fn save(&self) -> SavedRoom {
+        if self.admission.cursor > 0 && probes::planted(Bug::SnapshotForgetsCursor) {
+            let mut forgetful = self.clone();
+            forgetful.admission.cursor = 0;
+            forgetful.admission.marks.truncate(1);
+            return forgetful.save();
+        }
         SavedRoom {
             event: self.event,
             draw: self.draw.as_ref().map(|draw| SavedDraw {

@@ -4,6 +4,8 @@
 
 use std::hash::Hash;
 
+use probes::Bug;
+
 use super::best_available::best;
 use super::legs::{LegState, Record};
 use super::seat::{LegNo, SeatStatus};
@@ -32,7 +34,9 @@ impl SeatTable {
         expires_here: bool,
     ) -> Result<HeldLeg, Rejection> {
         let content = fingerprint(hold);
-        if let Some(no) = self.legs.find(hold.leg) {
+        if let Some(no) = self.legs.find(hold.leg)
+            && !probes::planted(Bug::RepeatHoldsAgain)
+        {
             return self.hold_again(no, content, now);
         }
         let show_at = *self
@@ -43,7 +47,7 @@ impl SeatTable {
         if now >= hold.until {
             return Err(Rejection::HoldExpired);
         }
-        if self.ended.contains(hold.leg) {
+        if self.ended.contains(hold.leg) && !probes::planted(Bug::ReleasedLegHeldAgain) {
             probes::reached(probes::Mark::LateHoldRefused);
             return Err(Rejection::LegOver);
         }
@@ -87,13 +91,16 @@ impl SeatTable {
     ) -> Result<(), Rejection> {
         let no = self.legs.find(leg).ok_or(Rejection::LegUnknown)?;
         let record = self.legs.get(no).clone();
-        if record.generation != generation {
+        if record.generation != generation && !probes::planted(Bug::OldGenerationAccepted) {
             probes::reached(probes::Mark::OldGeneration);
             return Err(Rejection::LegOver);
         }
         match record.state {
             LegState::Pinned | LegState::Sold => Ok(()),
-            LegState::Held if now >= record.until => Err(Rejection::HoldExpired),
+            LegState::Held if now >= record.until && !probes::planted(Bug::ExpiredHoldPaid) => {
+                Err(Rejection::HoldExpired)
+            }
+            LegState::Held if record.expires_here && probes::planted(Bug::PinThatExpires) => Ok(()),
             LegState::Held => {
                 due.clear(record.until, Due::Leg(leg));
                 self.legs.get_mut(no).state = LegState::Pinned;
@@ -267,6 +274,10 @@ impl SeatTable {
                     .iter()
                     .try_for_each(|section| find(*section).map(|_| ()))?;
                 let candidates = sections.iter().filter_map(|section| find(*section).ok());
+                if probes::planted(Bug::NodeChanceInBest) {
+                    let first = probes::chance(sections.len());
+                    return best(candidates.skip(first), *count, *accessible);
+                }
                 best(candidates, *count, *accessible)
             }
         }

@@ -111,6 +111,9 @@ impl Seated {
     fn new(rows: u16, seats_per_row: u16, blocked: &[SeatNo], accessible: &[SeatNo]) -> Self {
         let mut seats = vec![Seat::AVAILABLE; usize::from(rows) * usize::from(seats_per_row)];
         for seat in blocked {
+            if probes::planted(Bug::BlockedSeatOnSale) {
+                break;
+            }
             if let Some(slot) = seats.get_mut(usize::from(seat.0)) {
                 *slot = Seat::BLOCKED;
             }
@@ -150,8 +153,9 @@ impl Section {
                 .count() as u32
         });
         let blocked = plan.layout.capacity() - available;
+        let extra = seated.is_none() && probes::planted(Bug::StandingPlaceTooMany);
         let counts = Counts {
-            available,
+            available: available + u32::from(extra),
             blocked,
             ..Counts::default()
         };
@@ -267,6 +271,9 @@ impl Section {
             _ => panic!("a leg's places are of the kind its section has"),
         }
         self.counts.shift(u32::from(places.count()), from, to);
+        if to == SeatStatus::Available && probes::planted(Bug::FreedSeatCountsTwice) {
+            self.counts.available += 1;
+        }
         self.revision += 1;
     }
 

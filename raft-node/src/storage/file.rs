@@ -3,6 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
+use probes::Bug;
 
 use super::error::StorageError;
 use crate::platform::Disk;
@@ -34,7 +35,11 @@ pub(crate) async fn write_atomically(
     path: &str,
     pieces: Vec<Bytes>,
 ) -> Result<(), StorageError> {
-    let beside = format!("{path}.tmp");
+    let in_place = probes::planted(Bug::SnapshotWrittenInPlace);
+    let beside = match in_place {
+        true => path.to_owned(),
+        false => format!("{path}.tmp"),
+    };
     let file = disk
         .open(&beside, true)
         .await
@@ -50,12 +55,18 @@ pub(crate) async fn write_atomically(
             .map_err(StorageError::io("write", &beside))?;
         offset += length;
     }
+    if in_place {
+        return Ok(());
+    }
     file.sync()
         .await
         .map_err(StorageError::io("sync", &beside))?;
     disk.rename(&beside, path)
         .await
         .map_err(StorageError::io("rename", &beside))?;
+    if probes::planted(Bug::RenameNotSynced) {
+        return Ok(());
+    }
     disk.sync_dir(directory)
         .await
         .map_err(StorageError::io("sync the directory of", path))

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use probes::Bug;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -195,9 +196,10 @@ fn admit<'a>(served: &'a Served, frame: &Frame) -> Result<(&'a Arc<Group>, Kind)
     if cluster != served.config.cluster_id {
         return Err(Refused::new(Reason::Foreign).with_text("another cluster"));
     }
+    let astray = probes::planted(Bug::FrameForOtherGroup) && probes::chance(200) == 0;
     let group = served
         .groups
-        .get(&frame.group)
+        .get(&if astray { frame.group ^ 1 } else { frame.group })
         .ok_or_else(|| Refused::new(Reason::Foreign).with_text("unknown group"))?;
     let kind = Kind::from_number(frame.kind)
         .ok_or_else(|| Refused::new(Reason::Foreign).with_text("unknown kind"))?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream;
+use probes::Bug;
 use tonic::{Request, Status, Streaming};
 
 use super::link::endpoint;
@@ -92,9 +93,13 @@ pub(crate) async fn receive(
     if cluster != served.config.cluster_id {
         return Err(Status::permission_denied("another cluster"));
     }
+    let other = match probes::planted(Bug::SnapshotIntoOtherGroup) {
+        true => header.group ^ 1,
+        false => header.group,
+    };
     let group = served
         .groups
-        .get(&header.group)
+        .get(&other)
         .ok_or_else(|| Status::not_found("unknown group"))?;
     let refuse = |error: &dyn std::fmt::Display| Status::invalid_argument(error.to_string());
     let meta = codec::decode_snapshot_meta(header.meta).map_err(|error| refuse(&error))?;

@@ -6,6 +6,7 @@ use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, TransferLeaderError, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
 };
+use probes::Bug;
 use prost::Message;
 
 use super::peer;
@@ -225,6 +226,9 @@ pub(crate) fn append_reply_to_wire(reply: &AppendEntriesResponse<TypeConfig>) ->
         AppendEntriesResponse::PartialSuccess(matching) => Wire::Partial(peer::PartialSuccess {
             matching: option_to_wire(matching),
         }),
+        AppendEntriesResponse::Conflict if probes::planted(Bug::ConflictAnsweredAsSuccess) => {
+            Wire::Success(true)
+        }
         AppendEntriesResponse::Conflict => Wire::Conflict(true),
         AppendEntriesResponse::HigherVote(vote) => Wire::Higher(vote_to_wire(vote)),
     };
@@ -258,10 +262,11 @@ pub(crate) fn vote_request_to_wire(request: &VoteRequest<TypeConfig>) -> Bytes {
 
 pub(crate) fn vote_request_from_wire(bytes: Bytes) -> Result<VoteRequest<TypeConfig>, Unreadable> {
     let message = peer::VoteRequest::decode(bytes)?;
-    let mut request = VoteRequest::new(
-        vote_from_wire(message.vote)?,
-        message.last.map(log_id_from_wire),
-    );
+    let mut last = message.last.map(log_id_from_wire);
+    if probes::planted(Bug::LogNotComparedInVotes) {
+        last = Some(LogId::new_term_index(u64::MAX, u64::MAX));
+    }
+    let mut request = VoteRequest::new(vote_from_wire(message.vote)?, last);
     request.leadership_transfer = message.leadership_transfer;
     Ok(request)
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use bytes::Bytes;
 use cluster::catalogue::{Catalogue, CatalogueRejection};
 use ledger::{Command, Ledger, Rejection, ShardId, Timestamp};
+use probes::Bug;
 use raft_node::machine::{Entry, Machine, RestoreError};
 
 use crate::read_model::Inbox;
@@ -86,7 +87,10 @@ impl LedgerMachine {
 impl Machine for LedgerMachine {
     fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
         let stamp = ledger::Stamp {
-            at: Timestamp(entry.stamp.at_ms),
+            at: match probes::planted(Bug::WallClockInApply) {
+                true => Timestamp(probes::moment_ms()),
+                false => Timestamp(entry.stamp.at_ms),
+            },
             draw: entry.stamp.draw,
         };
         let commands: Vec<_> = entry

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
 
 use crate::run::{cargo, check, root};
 
@@ -60,6 +61,27 @@ pub fn commit() -> String {
     }
 }
 
+/// Longer than any run takes that gets anywhere.
+const RUN_MAX: Duration = Duration::from_secs(300);
+
+/// Ends a process that is still there after so long, unless what is returned is dropped before.
+fn end_after(limit: Duration, process: u32) -> mpsc::Sender<()> {
+    let (watch, dropped) = mpsc::channel();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "waits for a process that simulates, outside of all of them"
+    )]
+    std::thread::spawn(move || {
+        if dropped.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // It may have ended by itself just now.
+            let _ = Command::new("kill")
+                .args(["-9", &process.to_string()])
+                .status();
+        }
+    });
+    watch
+}
+
 /// What a run in a process of its own came to.
 pub struct Report {
     /// All that it printed.
@@ -71,10 +93,16 @@ pub struct Report {
 impl Report {
     /// Runs it to its end. A run that dies on a panic says so in its text.
     pub fn of(mut command: Command) -> Result<Self, String> {
-        let done = command
+        let child = command
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .output()
+            .spawn()
             .map_err(|error| format!("the simulator did not start: {error}"))?;
+        let watch = end_after(RUN_MAX, child.id());
+        let done = child
+            .wait_with_output()
+            .map_err(|error| format!("the simulator did not end: {error}"))?;
+        drop(watch);
         let held = done.status.success();
         let mut text = String::from_utf8_lossy(&done.stdout).into_owned();
         if !held {

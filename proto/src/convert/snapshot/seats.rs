@@ -4,6 +4,7 @@ use ledger::outcome::Places;
 use ledger::seats::{Leg, LegState, SavedEnded};
 use ledger::tickets::{Ticket, TicketState};
 use ledger::*;
+use probes::Bug;
 
 use super::super::ids::*;
 use super::super::outcome::held_leg;
@@ -51,6 +52,7 @@ impl TryFrom<v1::SavedLeg> for Leg {
             until: Timestamp(leg.until_ms),
             state: match leg.state {
                 1 => LegState::Held,
+                2 if probes::planted(Bug::SnapshotForgetsPins) => LegState::Held,
                 2 => LegState::Pinned,
                 3 => LegState::Sold,
                 _ => return Err(DecodeError::Missing("leg.state")),

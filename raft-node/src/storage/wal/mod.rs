@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use futures::channel::{mpsc, oneshot};
+use probes::Bug;
 
 use self::record::{EntryId, Record, Vote};
 use self::recover::Recovered;
@@ -267,7 +268,16 @@ impl GroupWal {
             // Nobody waits any more: the caller was dropped, and with it the promise to act on.
             let _dropped = done.send(result);
         });
-        self.send(vec![Record::Vote(vote)], None, true, Some(done));
+        let unwritten = probes::planted(Bug::VoteNotWritten);
+        if unwritten || probes::planted(Bug::VoteSavedAfterReply) {
+            if !unwritten {
+                self.send(vec![Record::Vote(vote)], None, true, None);
+            }
+            self.log.lock().vote = Some(vote);
+            return Ok(());
+        }
+        let durable = !probes::planted(Bug::VoteNotSynced);
+        self.send(vec![Record::Vote(vote)], None, durable, Some(done));
         saved.await.unwrap_or_else(|_| Err(closed()))?;
         self.log.lock().vote = Some(vote);
         Ok(())
@@ -294,7 +304,12 @@ impl GroupWal {
         }
         let last = log.last.map_or(0, |last| last.index);
         // Sent under the lock: the queue has the order the memory has.
-        self.send(records, log.committed, true, Some(done));
+        if probes::planted(Bug::AppendAcknowledgedEarly) {
+            self.send(records, log.committed, true, None);
+            done(Ok(()));
+        } else {
+            self.send(records, log.committed, true, Some(done));
+        }
         drop(log);
         self.log.appended.publish(last);
         Ok(())
@@ -303,7 +318,8 @@ impl GroupWal {
     /// Cuts off everything behind `after`; durable before any later append is.
     pub(crate) fn truncate_after(&self, after: Option<EntryId>) {
         let mut log = self.log.lock();
-        if !log.truncate_after(after).is_empty() {
+        let cut = log.truncate_after(after);
+        if !cut.is_empty() && !probes::planted(Bug::TruncateForgotten) {
             self.send(vec![Record::Truncate(after)], None, false, None);
         }
     }

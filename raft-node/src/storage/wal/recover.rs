@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use probes::Bug;
 
 use super::record::{
     self, ALIGN_BYTES, EntryId, FRAME_BYTES, Parsed, Place, Record, group_hint, parse,
@@ -215,6 +216,7 @@ fn replay_segment(
     while beyond + FRAME_BYTES <= contents.len() {
         if let Parsed::Valid { base, .. } = parse(contents, place(header, beyond))
             && base as usize > offset
+            && !probes::planted(Bug::DamageTakenForTornTail)
         {
             let reason = format!(
                 "a record cannot be read, and one at offset {beyond} was written after it was durable"
@@ -306,7 +308,7 @@ async fn open_tail(
     }
     // The padding of the last record may be what is cut off.
     let leftover = contents.get(offset..).unwrap_or_default();
-    if leftover.iter().any(|byte| *byte != 0) {
+    if leftover.iter().any(|byte| *byte != 0) && !probes::planted(Bug::TornTailKept) {
         probes::reached(probes::Mark::TornTailCut);
         tracing::debug!(
             path,

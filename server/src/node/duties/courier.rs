@@ -13,6 +13,7 @@ use ledger::limits::MESSAGES_PER_DELIVERY_MAX;
 use ledger::message::Message;
 use ledger::messages::Outbox;
 use ledger::{Command, Receipt, Rejection, ShardId};
+use probes::Bug;
 use raft_node::{Client, Duty, Leadership};
 
 use super::{RETRY_PAUSE, propose};
@@ -50,6 +51,9 @@ impl Duty for Courier {
             let Some(mut applied) = lead.client.applied(lead.group) else {
                 return;
             };
+            if lead.term > 1 && probes::planted(Bug::OutboxLostOnElection) {
+                return;
+            }
             let mut busy = BTreeSet::new();
             let mut flights = FuturesUnordered::new();
             loop {
@@ -62,9 +66,10 @@ impl Duty for Courier {
                     };
                     let parcel = |(to, outbox): (ShardId, &Outbox)| Parcel {
                         to,
-                        first: outbox.first(),
+                        first: outbox.first() + forgotten(outbox),
                         messages: outbox
                             .messages()
+                            .skip(forgotten(outbox) as usize + left_out(outbox))
                             .take(MESSAGES_PER_DELIVERY_MAX)
                             .cloned()
                             .collect(),
@@ -77,8 +82,10 @@ impl Duty for Courier {
                 }
                 tokio::select! {
                     biased;
-                    Some(to) = flights.next(), if !flights.is_empty() => {
-                        busy.remove(&to);
+                    Some((to, arrived)) = flights.next(), if !flights.is_empty() => {
+                        if arrived || !probes::planted(Bug::CourierStopsAfterError) {
+                            busy.remove(&to);
+                        }
                     }
                     grown = applied.until(|now| now.index > index) => {
                         if grown.is_none() {
@@ -92,19 +99,36 @@ impl Duty for Courier {
     }
 }
 
-/// Delivers one parcel and acknowledges what has arrived; says whose parcel it was.
-async fn carry(client: Client, from: ShardId, parcel: Parcel) -> ShardId {
+/// Older messages that a run may have the courier forget: none.
+fn forgotten(outbox: &Outbox) -> u64 {
+    if outbox.len() > 1 && probes::planted(Bug::CourierSendsNewestOnly) {
+        return outbox.len() as u64 - 1;
+    }
+    0
+}
+
+/// Messages that a run may have the courier leave out: none.
+fn left_out(outbox: &Outbox) -> usize {
+    usize::from(outbox.len() > 1 && probes::planted(Bug::CourierSkipsMessage))
+}
+
+/// Delivers one parcel and acknowledges what has arrived; says whose parcel it was, and whether
+/// it arrived.
+async fn carry(client: Client, from: ShardId, parcel: Parcel) -> (ShardId, bool) {
     let Parcel {
         to,
         first,
         messages,
     } = parcel;
+    let last = first + messages.len() as u64 - 1;
     let deliver = Command::Deliver {
         from,
         first,
         messages,
     };
-    match propose(&client, to, &deliver).await {
+    let outcome = propose(&client, to, &deliver).await;
+    let arrived = outcome.is_some();
+    match outcome {
         Some(Ok(Receipt::Delivered { through })) => acknowledge(&client, from, to, through).await,
         // The receiver is ahead of this (stale) view of the outbox: what it has is acknowledged.
         Some(Err(Rejection::DeliveryGap { expected })) if expected > first => {
@@ -115,9 +139,12 @@ async fn carry(client: Client, from: ShardId, parcel: Parcel) -> ShardId {
             tracing::error!(%from, %to, first, ?outcome, "a delivery was refused");
             tokio::time::sleep(RETRY_PAUSE).await;
         }
+        None if probes::planted(Bug::AcknowledgedOnUnknown) => {
+            acknowledge(&client, from, to, last).await;
+        }
         None => tokio::time::sleep(RETRY_PAUSE).await,
     }
-    to
+    (to, arrived)
 }
 
 async fn acknowledge(client: &Client, from: ShardId, to: ShardId, through: u64) {

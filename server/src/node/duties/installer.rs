@@ -7,6 +7,7 @@ use cluster::SYSTEM_GROUP;
 use cluster::catalogue::{CatalogueCommand, EventRecord};
 use futures::future::{BoxFuture, join_all};
 use ledger::{Command, Receipt, Rejection, ShardId};
+use probes::Bug;
 use raft_node::{Client, Duty, Leadership};
 
 use super::{PROPOSAL_DEADLINE, RETRY_PAUSE, propose};
@@ -52,6 +53,9 @@ impl Duty for Installer {
                     async move { install(&client, shard, &record).await }
                 });
                 if join_all(tries).await.contains(&false) {
+                    if probes::planted(Bug::InstallerStopsAfterError) {
+                        return;
+                    }
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
             }
