@@ -26,30 +26,20 @@ pub fn run(args: &Args) -> Result<(), String> {
     let build = ["build", "--locked", "--release"];
     let packages = ["--package", "server", "--package", "sim-tests"];
     check(cargo(&[&build[..], &packages[..]].concat()))?;
-    let mut real = tier("release", args.kills, args.power_cuts, args.seed);
-    if args.lying_disks {
-        real.arg("--lying-disks");
-    }
-    check(real)
-}
-
-/// A few blows with programs that are built already: well under a minute.
-pub fn bounded(profile: &str) -> Result<(), String> {
-    check(tier(profile, 6, 2, 1))
-}
-
-fn tier(profile: &str, kills: u64, power_cuts: u64, seed: u64) -> Command {
-    let mut real = Command::new(target().join(profile).join("real"));
+    let mut real = Command::new(target().join("release/real"));
     real.current_dir(root())
         .arg("--dir")
         .arg(target().join("real"));
     let numbers = [
-        ("--kills", kills),
-        ("--power-cuts", power_cuts),
-        ("--seed", seed),
+        ("--kills", args.kills),
+        ("--power-cuts", args.power_cuts),
+        ("--seed", args.seed),
     ];
     for (name, number) in numbers {
         real.arg(name).arg(number.to_string());
     }
-    real
+    if args.lying_disks {
+        real.arg("--lying-disks");
+    }
+    check(real)
 }

@@ -11,7 +11,7 @@ pub fn root() -> PathBuf {
 /// Where cargo builds.
 pub fn target() -> PathBuf {
     let elsewhere = std::env::var_os("CARGO_TARGET_DIR");
-    elsewhere.map_or_else(|| root().join("target"), PathBuf::from)
+    root().join(elsewhere.unwrap_or_else(|| "target".into()))
 }
 
 /// `cargo` with these words, in the root.

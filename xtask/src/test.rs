@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use crate::run::{cargo, check};
-use crate::{real, sim};
+use crate::sim;
 
 /// See [`crate::Command::Test`].
 #[derive(clap::Args)]
@@ -31,8 +31,6 @@ pub fn run(args: &Args) -> Result<(), String> {
     ]))?;
     sim::build()?;
     sim::test(args.seeds, args.minutes)?;
-    check(cargo(&["build", "--workspace", "--bins", "--locked"]))?;
-    real::bounded("debug")?;
     tests()
 }
 

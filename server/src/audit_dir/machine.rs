@@ -49,6 +49,7 @@ impl Machine for AuditMachine {
             at: Timestamp(entry.stamp.at_ms),
             draw: entry.stamp.draw,
         };
+        self.watch.enter(stamp.at);
         for bytes in entry.commands {
             match proto::decode_command(bytes) {
                 // The outcome went to whoever asked; the facts tell what it did.
@@ -59,7 +60,7 @@ impl Machine for AuditMachine {
                 }
             }
             let facts: Vec<_> = self.ledger.take_changes().collect();
-            self.watch.see(&facts, self.ledger.now());
+            self.watch.see(&facts);
         }
         self.entries += 1;
         if self.entries.is_multiple_of(WALK_EVERY) {

@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use api::history::FeedLine;
+use ledger::ShardId;
 use ledger::change::{Change, Moved};
 use ledger::outcome::Places;
 use ledger::tickets::{Ticket, TicketState, ticket_id};
-use ledger::{ShardId, Timestamp};
 
 use super::store::{Store, StoreError};
 use super::{codec, keys, query};
