@@ -179,7 +179,10 @@ impl SimDisk {
     /// Bytes of all files together.
     pub fn used_bytes(&self) -> u64 {
         let state = self.state();
-        let sizes = state.names.values().map(|inode| contents(inode).cached.len());
+        let sizes = state
+            .names
+            .values()
+            .map(|inode| contents(inode).cached.len());
         sizes.sum::<usize>() as u64
     }
 
