@@ -23,16 +23,23 @@ mod production {
     /// Notes that a rare branch was taken: nobody counts.
     #[inline(always)]
     pub const fn reached(_: Mark) {}
+
+    /// Does something without counting what it takes: nobody counts anyway.
+    #[inline(always)]
+    pub fn uncounted<T>(deed: impl FnOnce() -> T) -> T {
+        deed()
+    }
 }
 
 #[cfg(madsim)]
 mod simulated {
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
     use super::{Bug, Mark};
 
     const NONE: usize = usize::MAX;
     static CHOSEN: AtomicUsize = AtomicUsize::new(NONE);
+    static DEAF: AtomicBool = AtomicBool::new(false);
     static STRUCK: AtomicU64 = AtomicU64::new(0);
     static REACHED: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
 
@@ -41,10 +48,18 @@ mod simulated {
         CHOSEN.store(bug as usize, Ordering::Relaxed);
     }
 
+    /// Does something without counting what it takes: what a checker tells again happened before.
+    pub fn uncounted<T>(deed: impl FnOnce() -> T) -> T {
+        DEAF.store(true, Ordering::Relaxed);
+        let done = deed();
+        DEAF.store(false, Ordering::Relaxed);
+        done
+    }
+
     /// Whether this run has this bug. Asked where the bug would act, and counted there.
     pub fn planted(bug: Bug) -> bool {
         let here = CHOSEN.load(Ordering::Relaxed) == bug as usize;
-        if here {
+        if here && !DEAF.load(Ordering::Relaxed) {
             STRUCK.fetch_add(1, Ordering::Relaxed);
         }
         here
@@ -57,7 +72,9 @@ mod simulated {
 
     /// Notes that a rare branch was taken.
     pub fn reached(mark: Mark) {
-        REACHED[mark as usize].fetch_add(1, Ordering::Relaxed);
+        if !DEAF.load(Ordering::Relaxed) {
+            REACHED[mark as usize].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Every mark and how often it was reached in this process.
@@ -68,6 +85,6 @@ mod simulated {
 }
 
 #[cfg(not(madsim))]
-pub use production::{planted, reached};
+pub use production::{planted, reached, uncounted};
 #[cfg(madsim)]
-pub use simulated::{marks, plant, planted, reached, struck};
+pub use simulated::{marks, plant, planted, reached, struck, uncounted};
