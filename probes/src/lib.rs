@@ -35,16 +35,23 @@ mod production {
     pub const fn chance(_: usize) -> usize {
         0
     }
+
+    /// Does something without counting what it takes: nobody counts anyway.
+    #[inline(always)]
+    pub fn uncounted<T>(deed: impl FnOnce() -> T) -> T {
+        deed()
+    }
 }
 
 #[cfg(madsim)]
 mod simulated {
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
     use super::{Bug, Mark};
 
     const NONE: usize = usize::MAX;
     static CHOSEN: AtomicUsize = AtomicUsize::new(NONE);
+    static DEAF: AtomicBool = AtomicBool::new(false);
     static STRUCK: AtomicU64 = AtomicU64::new(0);
     static DRAWN: AtomicU64 = AtomicU64::new(0);
     static REACHED: [AtomicU64; Mark::ALL.len()] = [const { AtomicU64::new(0) }; Mark::ALL.len()];
@@ -54,10 +61,18 @@ mod simulated {
         CHOSEN.store(bug as usize, Ordering::Relaxed);
     }
 
+    /// Does something without counting what it takes: what a checker tells again happened before.
+    pub fn uncounted<T>(deed: impl FnOnce() -> T) -> T {
+        DEAF.store(true, Ordering::Relaxed);
+        let done = deed();
+        DEAF.store(false, Ordering::Relaxed);
+        done
+    }
+
     /// Whether this run has this bug. Asked where the bug would act, and counted there.
     pub fn planted(bug: Bug) -> bool {
         let here = CHOSEN.load(Ordering::Relaxed) == bug as usize;
-        if here {
+        if here && !DEAF.load(Ordering::Relaxed) {
             STRUCK.fetch_add(1, Ordering::Relaxed);
         }
         here
@@ -70,7 +85,9 @@ mod simulated {
 
     /// Notes that a rare branch was taken.
     pub fn reached(mark: Mark) {
-        REACHED[mark as usize].fetch_add(1, Ordering::Relaxed);
+        if !DEAF.load(Ordering::Relaxed) {
+            REACHED[mark as usize].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// What a planted bug takes for the time: simulated, and another one for each who asks.
@@ -96,6 +113,6 @@ mod simulated {
 }
 
 #[cfg(not(madsim))]
-pub use production::{chance, moment_ms, planted, reached};
+pub use production::{chance, moment_ms, planted, reached, uncounted};
 #[cfg(madsim)]
-pub use simulated::{chance, marks, moment_ms, plant, planted, reached, struck};
+pub use simulated::{chance, marks, moment_ms, plant, planted, reached, struck, uncounted};

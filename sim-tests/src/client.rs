@@ -179,6 +179,7 @@ impl<D: Door> Client<D> {
         });
         self.history.op(Op {
             who: self.name.clone(),
+            token: ask.token.to_owned(),
             invoked,
             returned: self.door.elapsed(),
             method: ask.method.to_owned(),

@@ -17,6 +17,8 @@ pub enum Told {
     Paid,
     /// Given back.
     Cancelled,
+    /// Not an answer: the organizer is about to give the money back.
+    RefundAsked,
 }
 
 /// A "yes" somebody got.
@@ -41,6 +43,8 @@ pub struct Yes {
 pub struct Op {
     /// Who asked.
     pub who: String,
+    /// The bearer token they showed.
+    pub token: String,
     /// When it was sent.
     pub invoked: Duration,
     /// When its answer came; when it was given up, if none came: it may still have its effect.
@@ -57,6 +61,19 @@ pub struct Op {
     pub reply: Reply,
 }
 
+/// Something that must not be granted, and what was said.
+#[derive(Clone, Debug)]
+pub struct Trespass {
+    /// Who tried.
+    pub who: String,
+    /// What.
+    pub what: String,
+    /// The answer.
+    pub reply: Reply,
+    /// Codes that refuse it.
+    pub allowed: &'static [&'static str],
+}
+
 /// The whole history.
 pub struct History {
     elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
@@ -67,6 +84,7 @@ pub struct History {
 struct Inner {
     yes: Vec<Yes>,
     ops: Vec<Op>,
+    trespasses: Vec<Trespass>,
     lines: Vec<String>,
     trace: Sha256,
     events: u64,
@@ -100,6 +118,20 @@ impl History {
     /// Keeps a request and its answer.
     pub fn op(&self, op: Op) {
         self.lock().ops.push(op);
+    }
+
+    /// Keeps something that must not have been granted.
+    pub fn trespass(&self, trespass: Trespass) {
+        let Trespass {
+            who, what, reply, ..
+        } = &trespass;
+        self.note(&format!("{who} tries {what}: {}", reply.code()));
+        self.lock().trespasses.push(trespass);
+    }
+
+    /// All that must not have been granted.
+    pub fn trespasses(&self) -> Vec<Trespass> {
+        self.lock().trespasses.clone()
     }
 
     /// Every request, in the order in which they were over.

@@ -18,6 +18,7 @@ pub mod fate;
 pub mod fault;
 pub mod gateway;
 pub mod history;
+pub mod logbook;
 pub mod scenario;
 pub mod seed;
 pub mod workload;

@@ -11,13 +11,14 @@ use ledger::{Ledger, OrderId, ShardId};
 use raft_node::Role;
 use server::node::audit_view;
 
-use crate::checker::{self, Evidence, Violation, nothing_is_left_over};
+use crate::checker::{self, Course, Evidence, Violation, nothing_is_left_over, replay};
 use crate::client::Client;
 use crate::fate::Fate;
 use crate::history::History;
 use crate::nemesis;
 use crate::plan::Plan;
 use crate::platform::{elapsed, world_now_ms};
+use crate::scenario::Kind;
 use crate::steps::across::{self, Deck};
 use crate::steps::aimer::{Aimer, Shots};
 use crate::workload::{self, Show};
@@ -29,6 +30,9 @@ const SALE_WITHIN: Duration = Duration::from_secs(900);
 const NOTHING_LEFT_AFTER: Duration = Duration::from_secs(15);
 /// How long a healed cluster may take until nothing is in doubt any more.
 const SETTLE_WITHIN: Duration = Duration::from_secs(120);
+
+/// When clocks leap, a new leader's may be as far off as this.
+const A_LEAP_MS: u64 = 2 * 3_600_000;
 
 /// What a run came to.
 pub struct Verdict {
@@ -107,6 +111,7 @@ pub async fn run(plan: Plan) -> Verdict {
 
     world.heal();
     history.note("healed");
+    let healed_at = elapsed();
     tokio::time::sleep(NOTHING_LEFT_AFTER).await;
     let left_over = left_over(&world);
     let evidence = settle(&world, &history, &show, &mut violations).await;
@@ -133,6 +138,10 @@ pub async fn run(plan: Plan) -> Verdict {
     }
 
     violations.extend(world.alarms());
+    violations.extend(checker::check_course(&course(
+        &world, &history, &show, healed_at,
+    )));
+
     let ended = ended(&world, &history);
     let (shots, crashes, _) = aimer.score();
     let (trace, events) = history.trace();
@@ -262,7 +271,7 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         shards: BTreeMap::new(),
         broken: Vec::new(),
         book: world.provider.book().values().cloned().collect(),
-        capacity: show.capacity,
+        capacity: show.capacity + show.other_capacity,
         fates: Vec::new(),
         all_must_end: world.scenario.across > 0,
         left_over: Vec::new(),
@@ -320,6 +329,36 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
     }
     evidence.fates = fates(world);
     Ok(evidence)
+}
+
+/// What the run came through, from the first entry on.
+fn course(world: &World, history: &History, show: &Show, healed_at: Duration) -> Course {
+    let book = &world.aimer.book;
+    let shards = (1..=world.scenario.shards).map(ShardId);
+    let logs = shards.map(|shard| (shard, book.log(shard.0.into())));
+    let replayed = replay::replay(&logs.collect());
+    let leaps = world.scenario.kinds.contains(&Kind::ClockJump);
+    let errors = world.scenario.skew_ms.iter();
+    let clock_error_ms = match leaps {
+        true => A_LEAP_MS,
+        false => errors.map(|skew| skew.unsigned_abs()).max().unwrap_or(0),
+    };
+    Course {
+        ops: history.ops(),
+        yes: history.all_yes(),
+        trespasses: history.trespasses(),
+        trail: replayed.trail,
+        rooms: replayed.rooms,
+        sections: show.sections.clone(),
+        unsafe_acts: book.unsafe_acts(),
+        disagreements: book.disagreements(),
+        retold: replayed.retold,
+        replayed: replayed.replayed,
+        epoch_ms: world_now_ms() - elapsed().as_millis() as u64,
+        clock_error_ms,
+        healed_at: Some(healed_at),
+        ended_at: elapsed(),
+    }
 }
 
 /// A shard's replica on its leader, or on any node that is up.

@@ -22,6 +22,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         .filter(|yes| yes.told != Told::Held)
         .map(|yes| yes.order.as_str())
         .collect();
+    let refunds: BTreeSet<&str> = evidence.refunds().collect();
     let mut wrong = Vec::new();
     for yes in &evidence.yes {
         let order = orders.get(&yes.order);
@@ -30,6 +31,11 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 let kept = order.is_some_and(|order| {
                     let known: BTreeSet<_> =
                         order.tickets.iter().map(ToString::to_string).collect();
+                    let refunded =
+                        order.phase == "refunded" && refunds.contains(yes.order.as_str());
+                    if refunded {
+                        return true;
+                    }
                     order.phase == "paid"
                         && order.amount == yes.amount
                         && yes.tickets.iter().all(|ticket| known.contains(ticket))
@@ -50,6 +56,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                     ));
                 }
             }
+            Told::RefundAsked => {}
             Told::Cancelled => {
                 if order.is_some() {
                     wrong.push(format!(

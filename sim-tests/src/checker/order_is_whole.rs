@@ -27,7 +27,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 "{} is paid with {want:?} but has {have:?}",
                 order.order_id
             )),
-            "held" if have.is_empty() => {}
+            "held" | "refunded" if have.is_empty() => {}
             phase => wrong.push(format!(
                 "{} is still {phase}, with {have:?}",
                 order.order_id

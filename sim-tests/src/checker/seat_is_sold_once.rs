@@ -3,10 +3,10 @@
 //! Checked twice: what the replicas say was sold, and what buyers were told, which would also
 //! catch replicas that agree on a wrong answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Evidence;
-use crate::history::Told;
+use crate::history::{Told, Yes};
 
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -18,7 +18,10 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     let mut told: BTreeMap<&str, &str> = BTreeMap::new();
-    for yes in evidence.yes.iter().filter(|yes| yes.told == Told::Paid) {
+    let refunds: BTreeSet<&str> = evidence.refunds().collect();
+    // A seat whose money was to go back may have been sold again.
+    let kept = |yes: &&Yes| yes.told == Told::Paid && !refunds.contains(yes.order.as_str());
+    for yes in evidence.yes.iter().filter(kept) {
         for seat in yes.seats.iter().filter(|seat| seat.contains('-')) {
             match told.insert(seat, &yes.order) {
                 Some(other) if other != yes.order => {

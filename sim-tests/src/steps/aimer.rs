@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ledger::outcome::Rejection;
 use ledger::{BuyerId, Command, Ledger, OrderId, ShardId, Timestamp};
-use raft_node::witness::{Application, Proposal, Witness};
+use raft_node::witness::{Application, Proposal, Replication, Restoration, Witness};
 use tokio::sync::mpsc;
 
 use super::aim::{Aim, Moment, Whose};
@@ -15,6 +15,8 @@ use super::due::{is_due, was_swept};
 use super::post::Post;
 use super::step::Step;
 use crate::history::History;
+use crate::logbook::LogBook;
+use crate::platform::elapsed;
 use crate::seed::Stream;
 use crate::world::World;
 
@@ -25,6 +27,8 @@ pub type Shots = BTreeMap<(Step, Whose, Moment), u64>;
 pub struct Aimer {
     world: OnceLock<Weak<World>>,
     history: Arc<History>,
+    /// Everything that replicas apply.
+    pub book: LogBook,
     chance: Stream,
     /// Percent of cross-shard orders without a plan that get one.
     wild_percent: u64,
@@ -80,11 +84,24 @@ pub struct Eyes {
 
 impl Witness for Eyes {
     fn proposed(&self, proposal: Proposal<'_>) {
+        self.aimer.book.proposed(proposal.stamp.draw);
         self.aimer.proposed(self.node, proposal);
     }
 
     fn applied(&self, application: Application<'_>) {
         self.aimer.applied(self.node, application);
+    }
+
+    fn replicated(&self, replication: Replication<'_>) {
+        self.aimer.book.replicated(self.node, replication);
+    }
+
+    fn restored(&self, restoration: Restoration<'_>) {
+        self.aimer.book.restored(self.node, restoration);
+    }
+
+    fn leads(&self, group: u32, term: u64) {
+        self.aimer.book.leads(self.node, group, term);
     }
 }
 
@@ -99,6 +116,7 @@ impl Aimer {
         let aimer = Arc::new(Self {
             world: OnceLock::new(),
             history,
+            book: LogBook::new(elapsed),
             chance: Stream::new(seed, "aims"),
             wild_percent,
             chores,

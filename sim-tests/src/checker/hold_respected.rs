@@ -1,0 +1,333 @@
+//! P5: a hold never ends before the deadline its buyer was told, and at most a second after it, or
+//! after what an outage gave it.
+//!
+//! Early is judged by the ledger's clock: the stamp of the entry that ends it. Late by both: by
+//! stamps, past a gap between them (which was an outage); and, once faults have ended, by the true
+//! clock, because a sweep that nobody proposes leaves no stamps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ledger::change::Change;
+use ledger::command::CloseReason;
+use ledger::limits::{EXTENSION_MS_MAX, OUTAGE_MS};
+use ledger::{Command, OrderId, Receipt, ShardId, Timestamp};
+
+use super::Course;
+use super::course::{Act, Entry, order_id};
+use crate::history::Told;
+
+/// A sweep may come so much later.
+const LATE_MS: u64 = 1_000;
+/// How long after the last fault sweeps are on time again: an election, and what it gave back.
+const HEALED_MS: u64 = 15_000;
+/// By the true clock, a healed cluster may take so much longer.
+const HEALED_LATE_MS: u64 = 3_000;
+
+struct Hold {
+    until: Timestamp,
+}
+
+/// A shard's clock, and where it stood still: gaps between stamps were outages.
+#[derive(Default)]
+struct Clock {
+    last: Timestamp,
+    gaps: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Clock {
+    fn beat(&mut self, at: Timestamp) {
+        if self.last.0 > 0 && at.since_ms(self.last) > OUTAGE_MS {
+            self.gaps.push((self.last, at));
+        }
+        self.last = self.last.max(at);
+    }
+
+    /// How long nobody led between two moments.
+    fn stood_still(&self, from: Timestamp, to: Timestamp) -> u64 {
+        let gaps = self.gaps.iter();
+        gaps.map(|(began, ended)| to.min(*ended).since_ms(from.max(*began)))
+            .sum()
+    }
+}
+
+struct End {
+    at: Timestamp,
+    applied_at: Duration,
+    why: CloseReason,
+}
+
+pub(super) fn check(course: &Course) -> Vec<String> {
+    let told = told(course);
+    let mut wrong = Vec::new();
+    let (live, ends) = follow(course, &told, &mut wrong);
+    legs(course, &told, &ends, &mut wrong);
+    let Some(healed_at) = course.healed_at else {
+        return wrong;
+    };
+    let settled = course.wall_ms(healed_at) + HEALED_MS;
+    let slack = HEALED_LATE_MS + 2 * course.clock_error_ms;
+    let now = course.wall_ms(course.ended_at);
+    for (order, hold) in live {
+        if hold.until.0.max(settled) + slack < now {
+            let late = now - hold.until.0;
+            wrong.push(format!("{order} is still held {late} ms after its end"));
+        }
+    }
+    for (order, end) in &ends {
+        let swept = course.wall_ms(end.applied_at);
+        let until = told.get(order).map_or(swept, |until| until.0);
+        let late = swept.saturating_sub(until.max(settled));
+        if end.why == CloseReason::Expired && late > slack + EXTENSION_MS_MAX {
+            wrong.push(format!("{order} ended {late} ms late by the true clock"));
+        }
+    }
+    wrong
+}
+
+/// What buyers were told, the last time.
+fn told(course: &Course) -> BTreeMap<OrderId, Timestamp> {
+    let held = course
+        .yes
+        .iter()
+        .filter(|yes| yes.told == Told::Held && yes.held_until_ms > 0);
+    held.filter_map(|yes| Some((order_id(&yes.order)?, Timestamp(yes.held_until_ms))))
+        .collect()
+}
+
+/// Follows every order's hold at its home.
+fn follow(
+    course: &Course,
+    told: &BTreeMap<OrderId, Timestamp>,
+    wrong: &mut Vec<String>,
+) -> (BTreeMap<OrderId, Hold>, BTreeMap<OrderId, End>) {
+    let mut live: BTreeMap<OrderId, Hold> = BTreeMap::new();
+    let mut ends = BTreeMap::new();
+    let mut clocks: BTreeMap<ShardId, Clock> = BTreeMap::new();
+    for entry in &course.trail {
+        let clock = clocks.entry(entry.shard).or_default();
+        clock.beat(entry.at);
+        for act in &entry.acts {
+            if let Some((order, late)) = starts_to_pay(entry, act, &live) {
+                // No clock ends it while it is being paid; asking again is no second start.
+                live.remove(&order);
+                if late {
+                    wrong.push(format!("{order} was paid for after its time"));
+                }
+            }
+        }
+        for fact in entry.acts.iter().flat_map(|act| &act.facts) {
+            match fact {
+                Change::OrderHeld { order, until } => {
+                    live.insert(order.order, Hold { until: *until });
+                }
+                // What is still opening is extended as well, and nobody was told of it.
+                Change::OrderExtended { order, until } => {
+                    if let Some(hold) = live.get_mut(&order.order) {
+                        hold.until = *until;
+                    }
+                }
+                Change::PaymentStarted { order, .. } | Change::OrderCommitted { order } => {
+                    live.remove(&order.order);
+                }
+                Change::OrderClosed { order, why } => {
+                    let hold = live.remove(&order.order);
+                    let until = hold.map(|hold| hold.until);
+                    let was_told = told.get(&order.order).copied();
+                    wrong.extend(ended(entry, clock, order.order, *why, until, was_told));
+                    let (at, applied_at, why) = (entry.at, entry.applied_at, *why);
+                    ends.insert(
+                        order.order,
+                        End {
+                            at,
+                            applied_at,
+                            why,
+                        },
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+    (live, ends)
+}
+
+/// A hold that is paid for, and whether its time was over: an expired one can never be paid.
+fn starts_to_pay(
+    entry: &Entry,
+    act: &Act,
+    live: &BTreeMap<OrderId, Hold>,
+) -> Option<(OrderId, bool)> {
+    let Command::StartPayment { order, .. } = &act.command else {
+        return None;
+    };
+    let started = matches!(act.outcome, Ok(Receipt::Payment { .. }));
+    let hold = live.get(order).filter(|_| started)?;
+    Some((*order, entry.clock >= hold.until))
+}
+
+fn ended(
+    entry: &Entry,
+    clock: &Clock,
+    order: OrderId,
+    why: CloseReason,
+    until: Option<Timestamp>,
+    told: Option<Timestamp>,
+) -> Option<String> {
+    // These ends are somebody's will, or a payment's.
+    let by_clock = matches!(why, CloseReason::Expired | CloseReason::Refused);
+    let deadline = until.into_iter().chain(told).max()?;
+    if !by_clock {
+        return None;
+    }
+    if entry.at < deadline {
+        let early = deadline.since_ms(entry.at);
+        return Some(format!(
+            "{order} ended as {why:?} {early} ms before its time"
+        ));
+    }
+    let late = entry.at.since_ms(deadline);
+    let stood_still = clock.stood_still(deadline, entry.at);
+    (why == CloseReason::Expired && until.is_some() && late > LATE_MS + stood_still)
+        .then(|| format!("{order} ended {late} ms late; for {stood_still} ms nobody led"))
+}
+
+/// No leg gives seats back that somebody was told to have, unless its home ended the order.
+fn legs(
+    course: &Course,
+    told: &BTreeMap<OrderId, Timestamp>,
+    ends: &BTreeMap<OrderId, End>,
+    wrong: &mut Vec<String>,
+) {
+    for (entry, fact) in course.facts() {
+        let Change::SeatsFreed(moved) = fact else {
+            continue;
+        };
+        let order = moved.leg.order;
+        let Some(until) = told.get(&order).filter(|until| entry.at < **until) else {
+            continue;
+        };
+        let over = ends
+            .get(&order)
+            .is_some_and(|end| end.applied_at <= entry.applied_at);
+        if !over {
+            let end = ends.get(&order).map(|end| end.at);
+            wrong.push(format!(
+                "shard {} entry {}: {order} lost seats {} ms early; its home ended it at {end:?}",
+                entry.shard,
+                entry.index,
+                until.since_ms(entry.at)
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::hand::{entry, order, seat, text, with};
+    use crate::history::Yes;
+
+    fn held(index: u64, ms: u64, until: u64) -> Entry {
+        let until = Timestamp(until);
+        entry(
+            1,
+            index,
+            ms,
+            vec![Change::OrderHeld {
+                order: order(1, 1),
+                until,
+            }],
+        )
+    }
+
+    fn ends(index: u64, ms: u64, why: CloseReason) -> Entry {
+        entry(
+            1,
+            index,
+            ms,
+            vec![Change::OrderClosed {
+                order: order(1, 1),
+                why,
+            }],
+        )
+    }
+
+    fn told(until: u64) -> Yes {
+        Yes {
+            told: Told::Held,
+            order: text(order(1, 1)),
+            seats: Vec::new(),
+            amount: 1,
+            held_until_ms: until,
+            tickets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_hold_ends_in_the_second_after_its_deadline() {
+        let run = |ms, why| {
+            let before = entry(1, 2, ms - 100, Vec::new());
+            let mut course = with(vec![held(1, 1_000, 9_000), before, ends(3, ms, why)]);
+            course.yes.push(told(9_000));
+            check(&course)
+        };
+        assert_eq!(run(9_000, CloseReason::Expired), Vec::<String>::new());
+        assert_eq!(run(10_000, CloseReason::Expired), Vec::<String>::new());
+        assert_eq!(run(5_000, CloseReason::Cancelled), Vec::<String>::new());
+        assert_eq!(run(8_999, CloseReason::Expired).len(), 1);
+        assert_eq!(run(8_999, CloseReason::Refused).len(), 1);
+        assert_eq!(run(10_101, CloseReason::Expired).len(), 1);
+    }
+
+    #[test]
+    fn a_hold_whose_time_is_over_is_not_paid_for() {
+        let run = |ms| {
+            let mut pays = entry(1, 2, ms, Vec::new());
+            pays.acts[0].command = Command::StartPayment {
+                order: order(1, 1).order,
+                buyer: order(1, 1).buyer,
+                method: "pm_ok".to_owned(),
+            };
+            pays.acts[0].outcome = Ok(Receipt::Payment {
+                phase: ledger::outcome::OrderPhase::Paying,
+            });
+            let trail = vec![
+                held(1, 1_000, 9_000),
+                pays,
+                ends(3, 9_500, CloseReason::Declined),
+            ];
+            check(&with(trail)).len()
+        };
+        assert_eq!(run(8_999), 0);
+        assert_eq!(run(9_000), 1);
+    }
+
+    #[test]
+    fn a_hold_that_nobody_sweeps_is_late_by_the_true_clock() {
+        assert_eq!(check(&with(vec![held(1, 1_000, 9_000)])).len(), 1);
+        assert_eq!(check(&with(vec![held(1, 1_000, 99_000)])).len(), 0);
+    }
+
+    #[test]
+    fn a_leg_may_give_seats_back_early_only_after_its_home_ended_the_order() {
+        let freed = |ms| entry(2, 1, ms, vec![Change::SeatsFreed(seat(order(1, 1), 3))]);
+        let run = |trail| {
+            let mut course = with(trail);
+            course.yes.push(told(9_000));
+            check(&course).len()
+        };
+        assert_eq!(
+            run(vec![
+                held(1, 1_000, 9_000),
+                ends(2, 4_000, CloseReason::Cancelled),
+                freed(4_100)
+            ]),
+            0
+        );
+        assert_eq!(
+            run(vec![ends(2, 9_100, CloseReason::Expired), freed(5_000)]),
+            1
+        );
+    }
+}
