@@ -11,11 +11,12 @@
 //! | 4, buyer, order | event, time, how it ended |
 //! | 6, buyer, ticket | the ticket |
 //! | 7, event, section | its legs when the feed began |
+//! | 8, shard | number of the last fact that is in people's lists |
 
 use ledger::{BuyerId, OrderId, SectionKey, ShardId, TicketId};
 
 /// Of everything persisted here.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Whose model it is.
 pub const OWNER: [u8; 1] = [0];
@@ -29,6 +30,11 @@ fn key<const N: usize>(prefix: u8, parts: [&[u8]; N]) -> Vec<u8> {
 /// How far a shard's feed goes.
 pub fn standing(shard: ShardId) -> Vec<u8> {
     key(1, [&shard.0.to_be_bytes()])
+}
+
+/// How far people's lists go.
+pub fn listed(shard: ShardId) -> Vec<u8> {
+    key(8, [&shard.0.to_be_bytes()])
 }
 
 /// All chunks of a shard's feed.

@@ -2,8 +2,9 @@
 //! facts with numbers that have no gaps. In sled, beside the log, never before it.
 //!
 //! ```text
-//! LedgerMachine::apply ──facts──► inbox ──► writer ──batches──► store (sled) ◄── queries
-//!        never waits              bounded   own thread            thrown away when in doubt
+//! LedgerMachine::apply ──facts──► inbox ──► writer ──feed──► store (sled) ◄── queries
+//!        never waits              bounded   own thread │ ▲   thrown away when in doubt
+//!                                             lists ◄──┘ └─ later, as time allows
 //! ```
 //!
 //! It protects no promise and may break none: it is fed from applied entries and can be built from
@@ -15,6 +16,7 @@ mod batch;
 mod codec;
 mod inbox;
 mod keys;
+mod lists;
 mod query;
 mod rebuild;
 mod store;
@@ -75,6 +77,7 @@ impl ReadModel {
             clock: platform.clock.clone(),
             pace,
             standings: BTreeMap::new(),
+            listed: BTreeMap::new(),
             tried: BTreeMap::new(),
             rested_at: platform.clock.monotonic(),
             lock: None,

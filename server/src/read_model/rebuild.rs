@@ -98,9 +98,13 @@ impl Base {
                 return Ok(None);
             }
         }
-        store
-            .db
-            .insert(keys::standing(self.shard), self.standing.encode())?;
+        let mut batch = sled::Batch::default();
+        batch.insert(
+            keys::listed(self.shard),
+            &self.standing.through.to_be_bytes(),
+        );
+        batch.insert(keys::standing(self.shard), self.standing.encode());
+        store.db.apply_batch(batch)?;
         Ok(Some(self.standing))
     }
 }

@@ -105,6 +105,13 @@ impl Store {
             .ok_or(StoreError::Damaged("a standing"))
     }
 
+    /// Number of the last fact of a shard that is in people's lists.
+    pub fn listed(&self, shard: ShardId) -> Result<u64, StoreError> {
+        let bytes = self.db.get(keys::listed(shard))?;
+        let number = bytes.as_deref().map_or(Some(0), keys::last_u64);
+        number.ok_or(StoreError::Damaged("how far lists go"))
+    }
+
     /// Number of its directory.
     pub fn number(&self) -> u64 {
         self.number

@@ -102,10 +102,14 @@ impl Replica {
     }
 
     fn model(&self, root: &Path) -> ReadModel {
+        self.paced_model(root, PACE)
+    }
+
+    fn paced_model(&self, root: &Path, pace: Pace) -> ReadModel {
         let platform = Platform::os(root).expect("a directory");
         let ledgers = BTreeMap::from([(SHARD, self.shared.clone())]);
         let root = root.join("read-model");
-        ReadModel::start(root, OWNER, self.inbox.clone(), ledgers, &platform, PACE)
+        ReadModel::start(root, OWNER, self.inbox.clone(), ledgers, &platform, pace)
     }
 
     fn sequence(&self) -> u64 {
@@ -252,6 +256,36 @@ async fn a_feed_goes_on_without_gaps_across_restarts_and_snapshots() {
     tokio::time::sleep(PACE.beat * 5).await;
     replica.sell(15..30);
     assert_eq!(replica.expect_truth(&model).await, after);
+}
+
+#[tokio::test]
+async fn a_rush_writes_its_feed_and_lists_follow_when_there_is_time() {
+    let root = tempfile::tempdir().expect("a directory");
+    let mut replica = Replica::selling();
+    let rush = Pace {
+        work: Duration::ZERO,
+        ..PACE
+    };
+    let model = replica.paced_model(root.path(), rush);
+    replica.sell(0..20);
+    let end = replica.sequence() + 1;
+    let mut page = None;
+    for _ in 0..5_000 {
+        page = model.feed(SHARD, 0, usize::MAX).ok();
+        if page.as_ref().is_some_and(|page| page.end == end) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let page = page.expect("the feed is told");
+    assert_eq!((page.first, page.end), (1, end));
+    let listing = model.orders_of(open(0).buyer, 10).expect("it is ready");
+    assert!(!listing.complete && listing.lines.is_empty());
+    model.stop().await;
+
+    // Where lists stopped is known across restarts.
+    let model = replica.model(root.path());
+    assert_eq!(replica.expect_truth(&model).await, page);
 }
 
 #[tokio::test]

@@ -15,8 +15,9 @@ use raft_node::platform::Clock;
 use super::batch::Batch;
 use super::codec::Standing;
 use super::inbox::{Delivery, Entry, Inbox};
+use super::lists;
 use super::rebuild::Base;
-use super::store::{self, Owner, Slot, Store, StoreError};
+use super::store::{self, Owner, Slot, StoreError};
 use crate::node::machines::Shared;
 
 /// How the writer shares the machine with everybody else.
@@ -58,6 +59,8 @@ pub struct Writer {
     pub(super) pace: Pace,
     /// How far each shard's part goes; `None`: it lacks facts.
     pub(super) standings: BTreeMap<ShardId, Option<Standing>>,
+    /// Number of the last fact of each shard that is in people's lists.
+    pub(super) listed: BTreeMap<ShardId, u64>,
     /// When each shard was last rebuilt; a database was last opened under `None`.
     pub(super) tried: BTreeMap<Option<ShardId>, Duration>,
     pub(super) rested_at: Duration,
@@ -91,8 +94,8 @@ impl Writer {
                 return;
             }
             self.rebuild_one();
-            self.slot
-                .set_complete(self.standings.values().all(Option::is_some));
+            let complete = self.list();
+            self.slot.set_complete(complete);
         }
     }
 
@@ -114,12 +117,13 @@ impl Writer {
         let locked = locked.map(|lock| self.lock = Some(lock));
         let open = |()| store::open(&self.root, self.owner, &shards, self.newest);
         let opened = locked.and_then(open).and_then(|store| {
-            let standings = standings(&store, &shards)?;
-            Ok((store, standings))
+            let standings = read_all(&shards, |shard| store.standing(shard))?;
+            let listed = read_all(&shards, |shard| store.listed(shard))?;
+            Ok((store, standings, listed))
         });
         match opened {
-            Ok((store, standings)) => {
-                self.standings = standings;
+            Ok((store, standings, listed)) => {
+                (self.standings, self.listed) = (standings, listed);
                 self.newest = store.number();
                 self.slot.put(Some(store));
             }
@@ -200,7 +204,34 @@ impl Writer {
         if let Some(Some(standing)) = rebuilt {
             tracing::info!(%shard, facts = standing.through, "the read model was rebuilt");
             self.standings.insert(shard, Some(standing));
+            self.listed.insert(shard, standing.through);
         }
+    }
+
+    /// Brings people's lists nearer to the feed, for as long as this beat's work may last. Whether
+    /// they, and all facts, are there.
+    fn list(&mut self) -> bool {
+        for (shard, standing) in &self.standings {
+            let Some(standing) = standing else {
+                return false;
+            };
+            let listed = self.listed.entry(*shard).or_default();
+            // A feed that begins anew begins behind what a rebuild listed.
+            *listed = (*listed).max(standing.first - 1);
+            while *listed < standing.through {
+                if self.clock.monotonic().saturating_sub(self.rested_at) >= self.pace.work {
+                    return false;
+                }
+                let step = self
+                    .slot
+                    .with(|store| lists::follow(store, *shard, *listed));
+                let Some(Some(through)) = step else {
+                    return false;
+                };
+                *listed = through;
+            }
+        }
+        true
     }
 
     fn due(&self, what: Option<ShardId>) -> bool {
@@ -222,13 +253,13 @@ impl Writer {
     }
 }
 
-fn standings(
-    store: &Store,
+fn read_all<T>(
     shards: &[ShardId],
-) -> Result<BTreeMap<ShardId, Option<Standing>>, StoreError> {
+    read: impl Fn(ShardId) -> Result<T, StoreError>,
+) -> Result<BTreeMap<ShardId, T>, StoreError> {
     store::guarded(|| {
-        let standing = |shard: &ShardId| Ok((*shard, store.standing(*shard)?));
-        shards.iter().map(standing).collect()
+        let read = |shard: &ShardId| Ok((*shard, read(*shard)?));
+        shards.iter().map(read).collect()
     })
 }
 
