@@ -19,6 +19,15 @@ pub struct Plan {
     pub blows: Vec<Blow>,
     /// Who comes, and what for.
     pub people: Vec<Person>,
+    /// A bug to be planted: the plan then proves that it is caught.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planted: Option<String>,
+    /// The property it broke once, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaks: Option<String>,
+    /// What happened then, for whoever reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub story: Option<String>,
 }
 
 impl Plan {
@@ -33,6 +42,9 @@ impl Plan {
             scenario,
             blows,
             people,
+            planted: None,
+            breaks: None,
+            story: None,
         }
     }
 

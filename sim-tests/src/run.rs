@@ -62,6 +62,7 @@ pub async fn run(plan: Plan) -> Verdict {
         scenario,
         blows,
         people,
+        ..
     } = plan;
     let history = Arc::new(History::new(elapsed));
     let (seed, wild) = (scenario.seed, scenario.step_crash_percent);

@@ -1,7 +1,7 @@
 //! Running other programs.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// The workspace's root.
 pub fn root() -> PathBuf {
@@ -26,24 +26,6 @@ pub fn check(mut command: Command) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("{} ended with {status}", words(&command)))
-    }
-}
-
-/// Runs a command to its end and gives what it printed on standard output.
-pub fn output(mut command: Command) -> Result<String, String> {
-    let done = command
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| format!("{}: {error}", words(&command)))?;
-    let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    if done.status.success() {
-        Ok(text)
-    } else {
-        Err(format!(
-            "{} ended with {}\n{text}",
-            words(&command),
-            done.status
-        ))
     }
 }
 

@@ -9,9 +9,12 @@ use crate::sim;
 /// See [`crate::Command::Test`].
 #[derive(clap::Args)]
 pub struct Args {
-    /// Seeds the simulator runs.
-    #[arg(long, default_value_t = 12)]
+    /// Seeds the simulator runs, ...
+    #[arg(long, default_value_t = 100)]
     seeds: u64,
+    /// ... or minutes it may take for them, whichever is over first.
+    #[arg(long, default_value_t = 8)]
+    minutes: u64,
 }
 
 /// Runs everything; stops at the first failure.
@@ -27,8 +30,7 @@ pub fn run(args: &Args) -> Result<(), String> {
         "warnings",
     ]))?;
     sim::build()?;
-    sim::meta(2)?;
-    sim::sweep(1, args.seeds)?;
+    sim::test(args.seeds, args.minutes)?;
     tests()
 }
 

@@ -107,7 +107,7 @@ mod simulated {
         if let Some(entropy) = how.entropy {
             plan.scenario.entropy = entropy;
         }
-        if let Some(name) = &how.bug {
+        if let Some(name) = how.bug.as_ref().or(plan.planted.as_ref()) {
             probes::plant(Bug::find(name).ok_or(format!("no bug is called {name}"))?);
         }
         if std::env::var_os("RUST_LOG").is_some() {
@@ -123,12 +123,25 @@ mod simulated {
         let runtime = madsim::runtime::Runtime::with_seed_and_config(entropy, config);
         let verdict = runtime.block_on(run(plan));
         report(&verdict);
+        if let Some(seconds) = cpu_seconds() {
+            println!("cpu {seconds:.2} s");
+        }
         if verdict.violations.is_empty() {
             println!("every promise held");
             return Ok(ExitCode::SUCCESS);
         }
         println!("repeat with: cargo xtask sim {again}");
         Ok(ExitCode::FAILURE)
+    }
+
+    /// What this process has used of all cores, in user and kernel. No part of the run.
+    fn cpu_seconds() -> Option<f64> {
+        let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+        // Behind the name, which may contain anything but a closing bracket last: state is field 3.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
+        // USER_HZ is 100 wherever Linux runs.
+        Some((ticks(14)? + ticks(15)?) / 100.0)
     }
 
     fn report(verdict: &Verdict) {

@@ -2,14 +2,17 @@
 //! repeat (tokio and futures seed hidden generators from process-wide counters).
 
 mod process;
+mod regressions;
+mod shrink;
 mod steps;
 mod sweep;
 mod teeth;
+mod trace;
 
 use std::path::PathBuf;
 
-use crate::run::{check, output};
-use process::{sim, simulate};
+use crate::run::check;
+use process::{commit, sim, simulate};
 
 pub use process::build;
 
@@ -28,10 +31,17 @@ enum What {
     /// Runs seeds 1 to N, one process each, on all cores.
     Sweep {
         /// How many.
+        #[arg(default_value_t = 100)]
         seeds: u64,
+        /// The same, by name.
+        #[arg(long = "seeds", value_name = "SEEDS")]
+        named: Option<u64>,
         /// The first one.
         #[arg(long, default_value_t = 1)]
         from: u64,
+        /// No more seeds after so many minutes.
+        #[arg(long)]
+        minutes: Option<u64>,
     },
     /// A plan from a file, as `sim plan` writes it.
     Replay {
@@ -51,19 +61,28 @@ enum What {
     /// Orders across shards, each with a leader's crash aimed between two of its steps: seeds until
     /// so many orders were hit and judged, and a table of what was hit.
     Steps(steps::Args),
-    /// Runs each of N seeds in two processes and compares their traces.
-    Meta {
-        /// How many.
-        #[arg(long, default_value_t = 3)]
-        seeds: u64,
-    },
+    /// Runs each of N seeds in two processes and compares what they log, line by line.
+    Meta(trace::Args),
+    /// Makes a failing plan as small as it gets while the same property fails, and keeps it in
+    /// `regressions/`.
+    Shrink(shrink::Args),
+    /// Runs every plan in `regressions/` again.
+    Regressions,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), String> {
     build()?;
     match (&args.what, args.seed) {
-        (Some(What::Sweep { seeds, from }), _) => sweep::run(*from, *seeds, true),
+        (
+            Some(What::Sweep {
+                seeds,
+                named,
+                from,
+                minutes,
+            }),
+            _,
+        ) => sweep::run(*from, named.unwrap_or(*seeds), *minutes),
         (Some(What::Replay { plan, entropy }), _) => {
             let plan = std::path::absolute(plan).map_err(|error| error.to_string())?;
             let mut command = sim(&["replay", "--plan"]);
@@ -76,33 +95,20 @@ pub fn run(args: &Args) -> Result<(), String> {
         (Some(What::Plan { seed }), _) => check(sim(&["plan", "--seed", &seed.to_string()])),
         (Some(What::Teeth(args)), _) => teeth::run(args),
         (Some(What::Steps(args)), _) => steps::run(args),
-        (Some(What::Meta { seeds }), _) => meta(*seeds),
-        (None, seed) => check(simulate("run", seed.unwrap_or(1))),
-    }
-}
-
-/// A bounded part of the sweep.
-pub fn sweep(from: u64, seeds: u64) -> Result<(), String> {
-    sweep::run(from, seeds, false)
-}
-
-/// Two processes a seed must print the same trace hash.
-pub fn meta(seeds: u64) -> Result<(), String> {
-    let aimed = (1..=seeds.div_ceil(3)).map(|seed| ("steps", seed));
-    for (kind, seed) in (1..=seeds).map(|seed| ("run", seed)).chain(aimed) {
-        let hash = || -> Result<String, String> {
-            let text = output(simulate(kind, seed))?;
-            let line = text.lines().find(|line| line.starts_with("trace "));
-            line.map(str::to_owned)
-                .ok_or(format!("{kind} {seed} printed no trace hash"))
-        };
-        let (first, second) = (hash()?, hash()?);
-        if first != second {
-            return Err(format!(
-                "{kind} {seed} is not one run: {first}, then {second}"
-            ));
+        (Some(What::Meta(args)), _) => trace::run(args),
+        (Some(What::Shrink(args)), _) => shrink::run(args),
+        (Some(What::Regressions), _) => regressions::run(),
+        (None, seed) => {
+            println!("commit {}", commit());
+            check(simulate("run", seed.unwrap_or(1)))
         }
-        println!("{kind} {seed}: two processes, one run ({first})");
     }
-    Ok(())
+}
+
+/// What every change has to pass: equal traces, old failures, and a part of the sweep that is
+/// bounded in seeds and in minutes.
+pub fn test(seeds: u64, minutes: u64) -> Result<(), String> {
+    trace::compare(1, 2, "debug")?;
+    regressions::run()?;
+    sweep::run(1, seeds, Some(minutes))
 }

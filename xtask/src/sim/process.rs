@@ -45,6 +45,22 @@ pub fn simulate(kind: &str, seed: u64) -> Command {
     sim(&[kind, "--seed", &seed.to_string()])
 }
 
+/// The commit a run belongs to, in short; a changed tree says so.
+pub fn commit() -> String {
+    let git = |words: &[&str]| {
+        let done = Command::new("git").args(words).current_dir(root()).output();
+        let done = done.ok().filter(|done| done.status.success())?;
+        Some(String::from_utf8_lossy(&done.stdout).trim().to_owned())
+    };
+    let Some(head) = git(&["rev-parse", "--short", "HEAD"]) else {
+        return "unknown".to_owned();
+    };
+    match git(&["status", "--porcelain", "--untracked-files=no"]) {
+        Some(changes) if changes.is_empty() => head,
+        _ => format!("{head}, and changes since"),
+    }
+}
+
 /// Longer than any run takes that gets anywhere.
 const RUN_MAX: Duration = Duration::from_secs(300);
 
@@ -123,6 +139,13 @@ impl Report {
             true => vec!["panic"],
             false => said,
         }
+    }
+
+    /// Seconds of CPU it took.
+    pub fn cpu_s(&self) -> f64 {
+        let word = self.lines("cpu").next();
+        word.and_then(|line| line.split(' ').next()?.parse().ok())
+            .unwrap_or(0.0)
     }
 
     /// Simulated seconds.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 
-use super::process::{Report, on_all_cores, simulate};
+use super::process::{Report, commit, on_all_cores, simulate};
 
 /// What all runs came to.
 #[derive(Default)]
@@ -12,6 +12,7 @@ struct Sum {
     seeds: u64,
     failed: Vec<u64>,
     simulated_s: f64,
+    cpu_s: f64,
     faults: BTreeMap<String, u64>,
     marks: BTreeMap<String, u64>,
 }
@@ -23,6 +24,7 @@ impl Sum {
             self.failed.push(seed);
         }
         self.simulated_s += report.simulated_s();
+        self.cpu_s += report.cpu_s();
         for (row, count) in report.counts("fault") {
             *self.faults.entry(row.to_owned()).or_default() += count;
         }
@@ -44,9 +46,9 @@ impl Sum {
     }
 }
 
-/// Runs seeds on all cores; names every seed that failed and how to repeat it. With `counts`, says
-/// how often each fault struck and each mark was reached.
-pub fn run(from: u64, seeds: u64, counts: bool) -> Result<(), String> {
+/// Runs seeds on all cores, for some minutes at most; names every seed that failed and how to
+/// repeat it, and says how often each fault struck and each mark was reached.
+pub fn run(from: u64, seeds: u64, minutes: Option<u64>) -> Result<(), String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "times the processes that simulate, from outside of all of them"
@@ -54,10 +56,15 @@ pub fn run(from: u64, seeds: u64, counts: bool) -> Result<(), String> {
     let started = Instant::now();
     let mut sum = Sum::default();
     let progress = std::io::stderr().is_terminal();
+    let commit = commit();
     let add = |sum: &mut Sum, seed, report: Report| {
         sum.add(seed, &report);
         if !report.held {
-            println!("seed {seed} FAILED\n{}", report.text);
+            let broken = report.broken().join(", ");
+            println!(
+                "seed {seed} FAILED at commit {commit}: {broken}\n{}",
+                report.text
+            );
         }
         if progress {
             let minutes = started.elapsed().as_secs_f64() / 60.0;
@@ -70,20 +77,20 @@ pub fn run(from: u64, seeds: u64, counts: bool) -> Result<(), String> {
             );
         }
     };
-    let wanted = |seed, _: &Sum| seed < from + seeds;
+    let in_time = || minutes.is_none_or(|minutes| started.elapsed().as_secs() < 60 * minutes);
+    let wanted = |seed, _: &Sum| seed < from + seeds && in_time();
     on_all_cores(from, &mut sum, wanted, |seed| simulate("run", seed), add)?;
     if progress {
         eprintln!();
     }
-    if counts {
-        sum.print();
-    }
+    sum.print();
     println!(
-        "simulator: {} passed, {} failed, {:.1} seeds a minute, {:.2} h simulated",
-        seeds - sum.failed.len() as u64,
+        "simulator: {} passed, {} failed, {:.1} seeds a minute, {:.2} h simulated, {:.0} of them an hour of CPU",
+        sum.seeds - sum.failed.len() as u64,
         sum.failed.len(),
-        seeds as f64 * 60.0 / started.elapsed().as_secs_f64(),
-        sum.simulated_s / 3_600.0
+        sum.seeds as f64 * 60.0 / started.elapsed().as_secs_f64(),
+        sum.simulated_s / 3_600.0,
+        sum.simulated_s / sum.cpu_s.max(0.001)
     );
     match sum.failed.first() {
         None => Ok(()),

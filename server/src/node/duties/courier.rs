@@ -87,7 +87,12 @@ impl Duty for Courier {
                             busy.remove(&to);
                         }
                     }
-                    _ = applied.until(|now| now.index > index) => {}
+                    grown = applied.until(|now| now.index > index) => {
+                        if grown.is_none() {
+                            // Consensus has stopped, and this node will: waiting on would spin.
+                            return;
+                        }
+                    }
                 }
             }
         })

@@ -42,7 +42,10 @@ impl Duty for Installer {
                 let index = applied.borrow().index;
                 let owed = catalogue.look(|catalogue, _, _| catalogue.owed(AT_ONCE));
                 if owed.is_empty() {
-                    applied.until(|now| now.index > index).await;
+                    if applied.until(|now| now.index > index).await.is_none() {
+                        // Consensus has stopped, and this node will: waiting on would spin.
+                        return;
+                    }
                     continue;
                 }
                 let tries = owed.into_iter().map(|(shard, record)| {
