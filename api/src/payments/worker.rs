@@ -99,8 +99,7 @@ pub async fn serve_payments(
             biased;
             Some((key, recorded)) = calls.next(), if !calls.is_empty() => {
                 if let Some(known) = progress.get_mut(&key) {
-                    known.calling =
-                        recorded == 0 && probes::planted(Bug::UnknownNeverAskedAgain);
+                    known.calling = probes::planted(Bug::UnknownNeverAskedAgain);
                     known.index = recorded;
                     known.at = Instant::now() + pause(known.tries);
                     known.tries += 1;

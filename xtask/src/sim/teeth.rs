@@ -89,11 +89,11 @@ impl Catch {
         if broken != ["panic"] {
             return Self::Checkers(broken);
         }
-        let mut lines = report.text.lines();
-        let Some(at) = lines.find(|line| line.contains(" panicked at ")) else {
+        // The last one: some panics before it were planned.
+        let Some((_, last)) = report.text.rsplit_once(" panicked at ") else {
             return Self::Endless;
         };
-        let said = lines.next().unwrap_or(at);
+        let said = last.lines().nth(1).unwrap_or(last);
         if let Some(invariant) = said.strip_prefix("a ledger's invariant is broken: ") {
             let name = invariant.split(": ").next().unwrap_or(invariant);
             return Self::Invariant(name.to_owned());
