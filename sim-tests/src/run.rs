@@ -38,6 +38,8 @@ const A_LEAP_MS: u64 = 2 * 3_600_000;
 pub struct Verdict {
     /// Promises broken; none, one hopes.
     pub violations: Vec<Violation>,
+    /// Promises broken in a way that is known and not mended yet, each with its story.
+    pub open: Vec<(Violation, &'static str)>,
     /// Hash of all that was noted.
     pub trace: String,
     /// How much was noted.
@@ -130,7 +132,9 @@ pub async fn run(plan: Plan) -> Verdict {
     }
     let evidence = settle(&world, &history, &show, &mut violations).await;
     let after = judge(evidence, &mut violations);
-    if before != after {
+    if let (Some(before), Some(after)) = (before, after)
+        && before != after
+    {
         violations.push(Violation {
             property: "acked_is_durable",
             found: format!("{before} orders were paid before the last power cut, {after} after"),
@@ -145,13 +149,21 @@ pub async fn run(plan: Plan) -> Verdict {
     let ended = ended(&world, &history);
     let (shots, crashes, _) = aimer.score();
     let (trace, events) = history.trace();
+    let (open, violations): (Vec<_>, Vec<_>) = violations
+        .into_iter()
+        .partition(|violation| checker::open::story(violation).is_some());
+    let open = open.into_iter().filter_map(|violation| {
+        let story = checker::open::story(&violation)?;
+        Some((violation, story))
+    });
     Verdict {
         violations,
+        open: open.collect(),
         trace,
         events,
         simulated: elapsed(),
         yes: history.all_yes().len(),
-        paid: after,
+        paid: after.unwrap_or(0),
         faults: world.tally.rows(),
         shots,
         crashes,
@@ -168,11 +180,11 @@ fn stuck(what: &str) -> Violation {
 }
 
 /// Checks, and says how many orders are paid.
-fn judge(evidence: Option<Evidence>, violations: &mut Vec<Violation>) -> usize {
-    let Some(evidence) = evidence else { return 0 };
+fn judge(evidence: Option<Evidence>, violations: &mut Vec<Violation>) -> Option<usize> {
+    let evidence = evidence?;
     violations.extend(checker::check(&evidence));
     let orders = evidence.shards.values().flat_map(|shard| &shard.orders);
-    orders.filter(|order| order.phase == "paid").count()
+    Some(orders.filter(|order| order.phase == "paid").count())
 }
 
 async fn initialize(world: &Arc<World>, history: &Arc<History>) {

@@ -1,8 +1,8 @@
 //! `GET /api/v1/events/{id}/seats`: the seat map, from the local replica.
 //!
 //! A map is rendered (and compressed) once a revision and shared by everybody who asks: its ETag
-//! is a hash over the revisions of the sections in it. It says how old it is; decisions are made
-//! elsewhere.
+//! is a hash over the revisions of the sections in it. It says how old it may be, rounded up, so that
+//! what was rendered a moment ago still tells the truth; decisions are made elsewhere.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -32,6 +32,8 @@ use crate::text;
 /// Bodies shorter than this are not worth compressing.
 const GZIP_BYTES_MIN: usize = 1_024;
 const MAPS_MAX: usize = 4_096;
+/// The youngest that a map says it is: a healthy replica hears of its leader more often.
+const AGE_MS_MIN: u64 = 256;
 
 /// What of the map, and how fresh.
 #[derive(Deserialize)]
@@ -54,6 +56,8 @@ pub struct SeatMaps {
 #[derive(Clone)]
 struct Rendered {
     tag: String,
+    /// What it says of its age: no replica it was made from is further behind.
+    age_ms: u64,
     plain: Bytes,
     zipped: Option<Bytes>,
 }
@@ -90,7 +94,7 @@ pub async fn seats(
                 .await?;
         }
     }
-    let tag = Tag::now(&state, &record, only)?;
+    let (tag, age_ms) = Tag::now(&state, &record, only)?;
     let matches = |given: &str| {
         let given = given.trim().trim_start_matches("W/").trim_matches('"');
         given == "*" || given.strip_suffix("-gzip").unwrap_or(given) == tag
@@ -102,7 +106,7 @@ pub async fn seats(
     if known.is_some_and(|known| known.split(',').any(matches)) {
         return Ok((StatusCode::NOT_MODIFIED, caching(&tag, false)).into_response());
     }
-    let map = rendered(&state, &record, only, &tag)?;
+    let map = rendered(&state, &record, only, &tag, age_ms)?;
     let kind = (
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
@@ -147,6 +151,7 @@ fn rendered(
     record: &EventRecord,
     only: Option<SectionNo>,
     tag: &str,
+    age_ms: u64,
 ) -> Result<Rendered, Problem> {
     let key = (record.plan.event, only);
     let maps = &state.seat_maps.rendered;
@@ -155,7 +160,7 @@ fn rendered(
         .unwrap_or_else(PoisonError::into_inner)
         .get(&key)
         .cloned();
-    if let Some(known) = known.filter(|known| known.tag == tag) {
+    if let Some(known) = known.filter(|known| known.tag == tag && known.age_ms == said(age_ms)) {
         state.metrics.maps_reused.inc();
         return Ok(known);
     }
@@ -166,6 +171,11 @@ fn rendered(
     }
     maps.insert(key, map.clone());
     Ok(map)
+}
+
+/// What a map says of an age: at least it, and one of few numbers, so that maps can be shared.
+fn said(age_ms: u64) -> u64 {
+    age_ms.clamp(AGE_MS_MIN, 1 << 40).next_power_of_two()
 }
 
 /// A hash over the revisions of sections.
@@ -185,15 +195,18 @@ impl Tag {
         text::hex(&self.0.finalize()[..10])
     }
 
-    /// The tag of the map as it is now.
+    /// The tag of the map as it is now, and how old that is.
     fn now(
         state: &AppState,
         record: &EventRecord,
         only: Option<SectionNo>,
-    ) -> Result<String, Problem> {
-        let mut tag = Self::new();
-        each(state, record, only, |section, _| tag.add(section))?;
-        Ok(tag.finish())
+    ) -> Result<(String, u64), Problem> {
+        let (mut tag, mut age_ms) = (Self::new(), 0);
+        each(state, record, only, |section, freshness| {
+            tag.add(section);
+            age_ms = age_ms.max(freshness.age_ms);
+        })?;
+        Ok((tag.finish(), age_ms))
     }
 }
 
@@ -248,6 +261,7 @@ fn render(
         let number = section.key().section;
         sections.push((number, section_json(record.section_name(number), section)));
     })?;
+    let age_ms = said(age_ms);
     sections.sort_by_key(|(number, _)| *number);
     let sections: Vec<Value> = sections.into_iter().map(|(_, section)| section).collect();
     let event_id = text::id(record.plan.event.0);
@@ -260,6 +274,7 @@ fn render(
         .flatten();
     Ok(Rendered {
         tag: tag.finish(),
+        age_ms,
         plain,
         zipped,
     })

@@ -167,6 +167,10 @@ mod simulated {
             println!("ended {fate} {count}");
         }
         println!("trace {}", verdict.trace);
+        for (violation, story) in &verdict.open {
+            println!("OPEN {story}");
+            println!("  {}: {}", violation.property, violation.found);
+        }
         if verdict.violations.is_empty() {
             return;
         }

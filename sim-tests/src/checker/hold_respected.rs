@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ledger::change::Change;
 use ledger::command::CloseReason;
-use ledger::limits::{EXTENSION_MS_MAX, OUTAGE_MS};
+use ledger::limits::{CLOCK_BEAT_MS, EXTENSION_MS_MAX};
 use ledger::{Command, OrderId, Receipt, ShardId, Timestamp};
 
 use super::Course;
@@ -28,7 +28,8 @@ struct Hold {
     until: Timestamp,
 }
 
-/// A shard's clock, and where it stood still: gaps between stamps were outages.
+/// A shard's clock, and where it stood still. While holds are live it beats; a longer gap between
+/// stamps is time in which no quorum took an entry, also when it is too short to be given back.
 #[derive(Default)]
 struct Clock {
     last: Timestamp,
@@ -37,7 +38,7 @@ struct Clock {
 
 impl Clock {
     fn beat(&mut self, at: Timestamp) {
-        if self.last.0 > 0 && at.since_ms(self.last) > OUTAGE_MS {
+        if self.last.0 > 0 && at.since_ms(self.last) > CLOCK_BEAT_MS {
             self.gaps.push((self.last, at));
         }
         self.last = self.last.max(at);
@@ -189,7 +190,7 @@ fn ended(
     let late = entry.at.since_ms(deadline);
     let stood_still = clock.stood_still(deadline, entry.at);
     (why == CloseReason::Expired && until.is_some() && late > LATE_MS + stood_still)
-        .then(|| format!("{order} ended {late} ms late; for {stood_still} ms nobody led"))
+        .then(|| format!("{order} ended {late} ms late; for {stood_still} ms no entry was taken"))
 }
 
 /// No leg gives seats back that somebody was told to have, unless its home ended the order.
@@ -267,8 +268,15 @@ mod tests {
     #[test]
     fn a_hold_ends_in_the_second_after_its_deadline() {
         let run = |ms, why| {
-            let before = entry(1, 2, ms - 100, Vec::new());
-            let mut course = with(vec![held(1, 1_000, 9_000), before, ends(3, ms, why)]);
+            let mut trail = vec![held(1, 1_000, 9_000)];
+            let beats = (1_200..ms).step_by(200);
+            trail.extend(
+                (2..)
+                    .zip(beats)
+                    .map(|(index, at)| entry(1, index, at, Vec::new())),
+            );
+            trail.push(ends(trail.len() as u64 + 1, ms, why));
+            let mut course = with(trail);
             course.yes.push(told(9_000));
             check(&course)
         };

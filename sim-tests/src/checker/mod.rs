@@ -21,6 +21,7 @@ mod hold_respected;
 mod log_says_what_was_told;
 mod money_is_conserved;
 pub mod nothing_is_left_over;
+pub mod open;
 mod order_is_whole;
 mod order_turns;
 mod pass_spent_once;
@@ -101,6 +102,7 @@ pub struct Violation {
 }
 
 type Check = fn(&Evidence) -> Vec<String>;
+type CourseCheck = fn(&Course) -> Vec<String>;
 
 /// Every property of a settled cluster, by name.
 const CHECKS: [(&str, Check); 10] = [
@@ -119,7 +121,7 @@ const CHECKS: [(&str, Check); 10] = [
 ];
 
 /// Every property of a course, by name.
-const COURSE_CHECKS: [(&str, fn(&Course) -> Vec<String>); 18] = [
+const COURSE_CHECKS: [(&str, CourseCheck); 18] = [
     ("raft_safety", raft_safety::check),
     ("replicas_agree", |course| course.disagreements.clone()),
     ("snapshot_equals_replay", snapshot_equals_replay::check),

@@ -81,7 +81,10 @@ pub async fn gather(witnesses: &Witnesses<'_>, sales: &[Sale]) -> Result<Evidenc
         shards,
         broken,
         book: book.iter().map(payment).collect::<Result<_, _>>()?,
-        capacity: sales.iter().map(|sale| sale.show.capacity).sum(),
+        capacity: sales
+            .iter()
+            .map(|sale| sale.show.capacity + sale.show.other_capacity)
+            .sum(),
         fates: Vec::new(),
         all_must_end: true,
         left_over: Vec::new(),

@@ -60,6 +60,7 @@ mod tests {
         };
         let pay = |order: &str, at: u64, code: &str| Op {
             who: "somebody".to_owned(),
+            token: String::new(),
             invoked: Duration::from_millis(at),
             returned: Duration::from_millis(at),
             method: "POST".to_owned(),

@@ -335,6 +335,7 @@ impl Run {
                 Told::Held => 0,
                 Told::Paid => 1,
                 Told::Cancelled => 2,
+                Told::RefundAsked => continue,
             };
             self.verdict.yes[kind] += 1;
         }

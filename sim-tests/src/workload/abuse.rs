@@ -49,11 +49,13 @@ impl<D: Door> Visitor<D> {
         let key = &format!("{key}-{abuse:?}");
         match abuse {
             Aside::Vanish => self.vanish(key).await,
-            Aside::NoPass | Aside::ForeignPass | Aside::ForgedPass | Aside::PassOfOtherEvent => {
-                if self.show.queue {
-                    self.bad_pass(key, abuse).await;
-                }
+            Aside::NoPass | Aside::ForeignPass | Aside::ForgedPass | Aside::PassOfOtherEvent
+                if self.show.queue =>
+            {
+                self.bad_pass(key, abuse).await;
             }
+            // Where nobody queues there is no pass to do without.
+            Aside::NoPass | Aside::ForeignPass | Aside::ForgedPass | Aside::PassOfOtherEvent => {}
             Aside::ForgedToken => {
                 let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJidXllci0wIiwicm9sZSI6ImJ1eWVyIn0.";
                 let reply = self
