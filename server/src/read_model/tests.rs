@@ -284,6 +284,7 @@ async fn a_rush_writes_its_feed_and_lists_follow_when_there_is_time() {
     model.stop().await;
 
     // Where lists stopped is known across restarts.
+    let replica = replica.restored();
     let model = replica.model(root.path());
     assert_eq!(replica.expect_truth(&model).await, page);
 }
