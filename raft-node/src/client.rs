@@ -59,17 +59,15 @@ impl Client {
             // Whoever refused knows better than our own watch: a leader that hands over refuses, and
             // still leads. Asking it again at once would spin until the other one is elected.
             let named = hint.take().filter(|node| *node != own);
-            let tried = match named {
-                Some(node) => self.forward(group, node, command.clone(), until).await?,
-                None if group.proposer.is_open() => {
-                    self.propose_here(group, command.clone(), until).await?
-                }
-                None => match leader.node {
+            let tried = if named.is_none() && group.proposer.is_open() {
+                self.propose_here(group, command.clone(), until).await?
+            } else {
+                match named.or(leader.node) {
                     Some(node) if node != own => {
                         self.forward(group, node, command.clone(), until).await?
                     }
                     _ => Try::Elsewhere(None),
-                },
+                }
             };
             match tried {
                 Try::Done(committed) => return Ok(committed),

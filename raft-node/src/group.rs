@@ -68,13 +68,7 @@ impl Group {
     /// Waits until somebody else, or anybody at all, is said to lead; at most `patience`.
     pub(crate) async fn wait_leader_change(&self, seen: Leader, patience: Duration) {
         let mut leader = self.leader.clone();
-        let change = async {
-            if leader.until(|now| *now != seen).await.is_none() {
-                // Consensus has stopped, and nobody tells any more. Whoever retries in a loop must
-                // not spin until their deadline.
-                std::future::pending::<()>().await;
-            }
-        };
+        let change = leader.eventually(|now| *now != seen);
         // Either way the caller looks again.
         let _ = tokio::time::timeout(patience, change).await;
     }

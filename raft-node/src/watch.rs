@@ -168,6 +168,19 @@ impl<T> Receiver<T> {
             }
         }
     }
+
+    /// Waits until the value satisfies `wanted`, and returns it; for ever when the channel closes
+    /// before. For whoever waits in a loop: a closed channel that answered at once would have them
+    /// spin until somebody ends them.
+    pub async fn eventually(&mut self, wanted: impl Fn(&T) -> bool) -> T
+    where
+        T: Clone,
+    {
+        match self.until(wanted).await {
+            Some(value) => value,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl<T> Clone for Receiver<T> {
@@ -357,5 +370,21 @@ mod tests {
             Poll::Ready(Err(_))
         ));
         assert_eq!(*receiver.borrow(), 5);
+    }
+
+    #[test]
+    fn whoever_waits_eventually_does_not_hear_of_the_end() {
+        let (sender, mut receiver) = channel(0);
+        sender.publish(5);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut wait = |wanted: i32| {
+            let mut wait = std::pin::pin!(receiver.eventually(|value| *value == wanted));
+            wait.as_mut().poll(&mut cx)
+        };
+        assert_eq!(wait(5), Poll::Ready(5));
+        assert_eq!(wait(6), Poll::Pending);
+        drop(sender);
+        assert_eq!(wait(6), Poll::Pending);
+        assert_eq!(wait(5), Poll::Ready(5));
     }
 }

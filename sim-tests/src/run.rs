@@ -149,16 +149,15 @@ pub async fn run(plan: Plan) -> Verdict {
     let ended = ended(&world, &history);
     let (shots, crashes, _) = aimer.score();
     let (trace, events) = history.trace();
-    let (open, violations): (Vec<_>, Vec<_>) = violations
-        .into_iter()
-        .partition(|violation| checker::open::story(violation).is_some());
-    let open = open.into_iter().filter_map(|violation| {
-        let story = checker::open::story(&violation)?;
-        Some((violation, story))
+    let mut open = Vec::new();
+    violations.retain(|violation| {
+        let story = checker::open::story(violation);
+        open.extend(story.map(|story| (violation.clone(), story)));
+        story.is_none()
     });
     Verdict {
         violations,
-        open: open.collect(),
+        open,
         trace,
         events,
         simulated: elapsed(),
@@ -308,16 +307,9 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
                 .catalogue
                 .look(|catalogue, _, _| catalogue.event(event).cloned())
         };
-        let (view, broken, waiting) = first.replicas.ledgers[&shard].look(|ledger, applied, _| {
-            let waiting = ledger.outboxes().any(|(_, outbox)| !outbox.is_empty())
-                || !ledger.payments_due(1).is_empty();
-            (
-                audit_view::view(ledger, applied, &names),
-                ledger.check_invariants(),
-                waiting,
-            )
-        });
-        if waiting {
+        let view = first.replicas.ledgers[&shard]
+            .look(|ledger, applied, _| audit_view::view(ledger, applied, &names));
+        if view.owed > 0 {
             return Err(format!("shard {shard} still owes messages or payments"));
         }
         let settled: &[&str] = match world.scenario.across {
@@ -331,11 +323,9 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         {
             return Err(format!("order {} is {}", order.order_id, order.phase));
         }
-        if let Err(violation) = broken {
-            evidence
-                .broken
-                .push(format!("shard {shard}: {violation:?}"));
-        }
+        let broken = view.broken.iter();
+        let broken = broken.map(|violation| format!("shard {shard}: {violation}"));
+        evidence.broken.extend(broken);
         evidence.digests.insert(shard.0, digests);
         evidence.shards.insert(shard.0, view);
     }

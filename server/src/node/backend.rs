@@ -195,11 +195,7 @@ impl Backend for NodeBackend {
             let Some(mut applied) = self.node.applied(u32::from(shard.0)) else {
                 return futures::future::pending().await;
             };
-            if applied.until(|now| now.index > index).await.is_none() {
-                // Consensus has stopped: nothing changes any more. Whoever waits in a loop must
-                // not spin until the process ends.
-                futures::future::pending().await
-            }
+            applied.eventually(|now| now.index > index).await;
         })
     }
 

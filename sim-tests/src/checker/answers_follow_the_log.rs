@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use api::text::parse_order;
 use ledger::OrderId;
 use ledger::change::Change;
 
 use super::Course;
-use super::course::{order_id, order_in};
+use super::course::order_in;
 use crate::client::Reply;
 use crate::history::Op;
 
@@ -86,7 +87,7 @@ fn claim(op: &Op) -> Option<(OrderId, Claim)> {
             let count = |seat: &serde_json::Value| seat["count"].as_u64().unwrap_or(1);
             let places: u64 = body["seats"].as_array()?.iter().map(count).sum();
             Some((
-                order_id(body["order_id"].as_str()?)?,
+                parse_order(body["order_id"].as_str()?)?,
                 Claim::Held(places as u16),
             ))
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use api::text::parse_order;
 use ledger::change::Change;
 use ledger::seats::Counts;
 use ledger::{
@@ -198,14 +199,8 @@ impl RoomView {
     }
 }
 
-/// An order's id out of an answer.
-pub fn order_id(text: &str) -> Option<OrderId> {
-    let id = text.parse::<uuid::Uuid>().ok()?;
-    Some(OrderId(id.as_u128()))
-}
-
 /// The order a path like `/api/v1/orders/{id}/...` names.
 pub fn order_in(path: &str) -> Option<OrderId> {
     let rest = path.strip_prefix("/api/v1/orders/")?;
-    order_id(rest.split(['/', '?']).next()?)
+    parse_order(rest.split(['/', '?']).next()?)
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use api::text::{hex, parse_event};
 use ledger::{BuyerId, EventId};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -57,7 +58,7 @@ fn recompute(room: &RoomView, drawn: &DrawnView, wrong: &mut Vec<String>) {
 
 /// What anybody was told of the draw.
 fn published(course: &Course, room: &RoomView, wrong: &mut Vec<String>) {
-    let commitment = hex(&Sha256::digest(room.secret).into());
+    let commitment = hex(&Sha256::digest(room.secret));
     for op in &course.ops {
         let Reply::Answered(200, body) = &op.reply else {
             continue;
@@ -83,12 +84,7 @@ fn published(course: &Course, room: &RoomView, wrong: &mut Vec<String>) {
 }
 
 fn event(body: &Value) -> Option<EventId> {
-    let id = body["event_id"].as_str()?.parse::<uuid::Uuid>().ok()?;
-    Some(EventId(id.as_u128()))
-}
-
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    parse_event(body["event_id"].as_str()?)
 }
 
 /// RFC 6962 §2.1, as it is written there.

@@ -11,7 +11,7 @@ use ledger::{
 };
 use serde_json::Value;
 
-use super::course::{Act, Course, Entry};
+use super::course::{Act, Course, DrawnView, Entry, RoomView};
 use crate::client::Reply;
 use crate::history::Op;
 
@@ -44,6 +44,23 @@ pub fn with(trail: Vec<Entry>) -> Course {
         healed_at: Some(Duration::ZERO),
         ended_at: Duration::from_secs(100),
         ..Course::default()
+    }
+}
+
+/// A waiting room of `shard` in which two people have swapped places at the draw.
+pub fn swapped(shard: u16, roster: [BuyerId; 2]) -> RoomView {
+    RoomView {
+        event: EventId(1),
+        shard: ShardId(shard),
+        roster: roster.into(),
+        secret: [0; 32],
+        drawn: Some(DrawnView {
+            people: 2,
+            root: [0; 32],
+            beacon: Vec::new(),
+            seed: [0; 32],
+            positions: vec![1, 0],
+        }),
     }
 }
 

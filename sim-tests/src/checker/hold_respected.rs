@@ -8,13 +8,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use api::text::parse_order;
 use ledger::change::Change;
 use ledger::command::CloseReason;
 use ledger::limits::{CLOCK_BEAT_MS, EXTENSION_MS_MAX};
 use ledger::{Command, OrderId, Receipt, ShardId, Timestamp};
 
 use super::Course;
-use super::course::{Act, Entry, order_id};
+use super::course::{Act, Entry};
 use crate::history::Told;
 
 /// A sweep may come so much later.
@@ -92,7 +93,7 @@ fn told(course: &Course) -> BTreeMap<OrderId, Timestamp> {
         .yes
         .iter()
         .filter(|yes| yes.told == Told::Held && yes.held_until_ms > 0);
-    held.filter_map(|yes| Some((order_id(&yes.order)?, Timestamp(yes.held_until_ms))))
+    held.filter_map(|yes| Some((parse_order(&yes.order)?, Timestamp(yes.held_until_ms))))
         .collect()
 }
 

@@ -88,12 +88,10 @@ fn misused(
 
 #[cfg(test)]
 mod tests {
-    use ledger::ShardId;
     use ledger::command::{OpenOrder, Pass};
 
     use super::*;
-    use crate::checker::course::DrawnView;
-    use crate::checker::hand::{entry, order, with};
+    use crate::checker::hand::{entry, order, swapped, with};
 
     fn open(index: u64, ms: u64, n: u128, pass: u64) -> Entry {
         let of = order(1, n);
@@ -119,19 +117,7 @@ mod tests {
         let mut all = vec![entry(2, 1, 1_000, vec![admitted])];
         all.extend(trail);
         let mut course = with(all);
-        course.rooms.push(RoomView {
-            event: EventId(1),
-            shard: ShardId(2),
-            roster: vec![BuyerId(6), BuyerId(7)],
-            secret: [0; 32],
-            drawn: Some(DrawnView {
-                people: 2,
-                root: [0; 32],
-                beacon: Vec::new(),
-                seed: [0; 32],
-                positions: vec![1, 0],
-            }),
-        });
+        course.rooms.push(swapped(2, [BuyerId(6), BuyerId(7)]));
         check(&course).len()
     }
 

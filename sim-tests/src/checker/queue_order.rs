@@ -186,12 +186,10 @@ impl Cursor {
 
 #[cfg(test)]
 mod tests {
-    use ledger::ShardId;
     use serde_json::json;
 
     use super::*;
-    use crate::checker::course::DrawnView;
-    use crate::checker::hand::{entry, op, with};
+    use crate::checker::hand::{entry, op, swapped, with};
 
     const EVENT: EventId = EventId(1);
 
@@ -232,19 +230,7 @@ mod tests {
                 entry(1, 2, 5_000, vec![admitted]),
             ]);
             course.trail[0].acts[0].command = Command::Tick;
-            course.rooms.push(RoomView {
-                event: EVENT,
-                shard: ShardId(1),
-                roster: vec![who("ann"), who("bob")],
-                secret: [0; 32],
-                drawn: Some(DrawnView {
-                    people: 2,
-                    root: [0; 32],
-                    beacon: Vec::new(),
-                    seed: [0; 32],
-                    positions: vec![1, 0],
-                }),
-            });
+            course.rooms.push(swapped(1, [who("ann"), who("bob")]));
             let path = format!("/api/v1/queue/join?event_id={}", uuid::Uuid::from_u128(1));
             course.ops.push(op(
                 name,

@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::text::parse_order;
 use ledger::OrderId;
 use serde_json::Value;
 
 use super::Course;
-use super::course::{order_id, order_in};
+use super::course::order_in;
 use super::wgl::{OPS_MAX, Operation, Verdict, What, search};
 use crate::client::Reply;
 use crate::history::Op;
@@ -93,7 +94,7 @@ fn gather(course: &Course) -> BTreeMap<String, Vec<Operation>> {
             continue;
         };
         let told = request.answer.and_then(|answer| {
-            let id = order_id(answer["order_id"].as_str()?)?;
+            let id = parse_order(answer["order_id"].as_str()?)?;
             let until = answer["held_until"]
                 .as_str()?
                 .parse::<jiff::Timestamp>()

@@ -87,12 +87,7 @@ impl Duty for Courier {
                             busy.remove(&to);
                         }
                     }
-                    grown = applied.until(|now| now.index > index) => {
-                        if grown.is_none() {
-                            // Consensus has stopped, and this node will: waiting on would spin.
-                            return;
-                        }
-                    }
+                    _ = applied.eventually(|now| now.index > index) => {}
                 }
             }
         })

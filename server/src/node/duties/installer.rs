@@ -42,10 +42,7 @@ impl Duty for Installer {
                 let index = applied.borrow().index;
                 let owed = catalogue.look(|catalogue, _, _| catalogue.owed(AT_ONCE));
                 if owed.is_empty() {
-                    if applied.until(|now| now.index > index).await.is_none() {
-                        // Consensus has stopped, and this node will: waiting on would spin.
-                        return;
-                    }
+                    applied.eventually(|now| now.index > index).await;
                     continue;
                 }
                 let tries = owed.into_iter().map(|(shard, record)| {
