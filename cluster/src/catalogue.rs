@@ -26,6 +26,8 @@ pub struct EventRecord {
     pub organizer: u128,
     /// When.
     pub created_at: Timestamp,
+    /// A mark of the request that created it: what it asked for stays known when rules change (P8).
+    pub asked: Option<u128>,
 }
 
 impl EventRecord {
@@ -241,7 +243,8 @@ impl Catalogue {
         let router = self.router().ok_or(CatalogueRejection::NoShards)?;
         if let Some(known) = self.events.get(&record.plan.event) {
             // Rules may have changed since; what was asked for then is what counts.
-            let same = known.name == record.name
+            let same = (known.asked.is_none() || known.asked == record.asked)
+                && known.name == record.name
                 && known.venue == record.venue
                 && known.section_names == record.section_names
                 && known.plan.sections == record.plan.sections;

@@ -172,6 +172,7 @@ fn wire_record(record: &EventRecord) -> v1::EventRecord {
         section_names: record.section_names.clone(),
         organizer: Some(id(record.organizer)),
         created_at_ms: record.created_at.0,
+        asked: record.asked.map(id),
     }
 }
 
@@ -183,5 +184,9 @@ fn record(wire: v1::EventRecord) -> Result<EventRecord, DecodeError> {
         section_names: wire.section_names,
         organizer: from_id(wire.organizer, "organizer")?,
         created_at: Timestamp(wire.created_at_ms),
+        asked: wire
+            .asked
+            .map(|asked| from_id(Some(asked), "asked"))
+            .transpose()?,
     })
 }

@@ -89,6 +89,9 @@ pub enum Receipt {
     },
     /// This leg's seats are held.
     LegHeld(HeldLeg),
+    /// This leg gets nothing, now and for ever: several doors may ask for one leg, and all of them
+    /// have to hear the same.
+    LegRefused(Rejection),
     /// The order is over.
     OrderClosed,
     /// Where the order's payment stands.

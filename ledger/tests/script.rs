@@ -131,9 +131,15 @@ impl Story {
                 self.world.now = Timestamp(ms(rest[0]));
                 String::new()
             }
-            // What the clock and the couriers do.
+            // What the clock and the couriers do. With a shard: only that one's.
             "tick" => {
-                let outcomes = self.world.apply_everywhere(&Command::Tick);
+                let outcomes = match rest.first() {
+                    Some(shard) => {
+                        let shard = ShardId(shard.parse().unwrap());
+                        vec![self.world.apply(shard, &Command::Tick)]
+                    }
+                    None => self.world.apply_everywhere(&Command::Tick),
+                };
                 let swept = |outcome: &Outcome| match outcome {
                     Ok(Receipt::Ticked { swept }) => *swept,
                     other => panic!("{other:?}"),
@@ -548,6 +554,7 @@ fn answer(outcome: Outcome) -> String {
             format!("held until {} {}", time(until), legs.join(" "))
         }
         Ok(Receipt::LegHeld(leg)) => format!("leg holds {}", places(&leg)),
+        Ok(Receipt::LegRefused(why)) => answer(Err(why)),
         Ok(Receipt::OrderClosed) => "closed".into(),
         Ok(Receipt::Payment { phase }) => format!("{phase:?}"),
         Ok(Receipt::HoldsExtended { holds, by_ms }) => {

@@ -40,8 +40,6 @@ marks! {
     OrderDriven,
     /// A leg refused the courier, and home ended the order.
     CourierRefused,
-    /// An order was still opening when its time to open was over.
-    OpeningGivenUp,
     /// An order waited for pins until its hold was over.
     ExpiredWhilePinning,
     /// An order waited too long for pins and was held again.

@@ -380,6 +380,7 @@ fn receipt() -> impl Strategy<Value = Receipt> {
             }
         }),
         held().prop_map(Receipt::LegHeld),
+        rejection().prop_map(Receipt::LegRefused),
         Just(Receipt::OrderClosed),
         phase.prop_map(|phase| Receipt::Payment { phase }),
         any::<u64>().prop_map(|through| Receipt::Delivered { through }),

@@ -32,6 +32,11 @@ impl Reply {
                 .map_or_else(|| status.to_string(), str::to_owned),
         }
     }
+
+    /// Whether the answer is a body with this text somewhere in it.
+    pub fn says(&self, text: &str) -> bool {
+        matches!(self, Self::Answered(_, body) if body.to_string().contains(text))
+    }
 }
 
 /// A request.

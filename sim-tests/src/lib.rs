@@ -36,4 +36,6 @@ pub mod run;
 #[cfg(madsim)]
 pub mod steps;
 #[cfg(madsim)]
+pub mod timeline;
+#[cfg(madsim)]
 pub mod world;

@@ -21,6 +21,7 @@ use crate::platform::{elapsed, world_now_ms};
 use crate::scenario::Kind;
 use crate::steps::across::{self, Deck};
 use crate::steps::aimer::{Aimer, Shots};
+use crate::timeline;
 use crate::workload::{self, Show};
 use crate::world::{Alive, World};
 
@@ -28,6 +29,8 @@ use crate::world::{Alive, World};
 const SALE_WITHIN: Duration = Duration::from_secs(900);
 /// How long after the last fault a hold may be left that no order stands behind.
 const NOTHING_LEFT_AFTER: Duration = Duration::from_secs(15);
+/// A leg that its home has just let go hears of it within this (seed 888).
+const UNDER_WAY: Duration = Duration::from_secs(2);
 /// How long a healed cluster may take until nothing is in doubt any more.
 const SETTLE_WITHIN: Duration = Duration::from_secs(120);
 
@@ -58,6 +61,8 @@ pub struct Verdict {
     pub crashes: u64,
     /// Orders across shards that a crash was aimed at and hit, by how they ended.
     pub ended: BTreeMap<String, u64>,
+    /// What happened to the orders that the violations name.
+    pub lives: Vec<String>,
     /// The last lines noted.
     pub tail: Vec<String>,
 }
@@ -114,8 +119,11 @@ pub async fn run(plan: Plan) -> Verdict {
     world.heal();
     history.note("healed");
     let healed_at = elapsed();
-    tokio::time::sleep(NOTHING_LEFT_AFTER).await;
-    let left_over = left_over(&world);
+    tokio::time::sleep(NOTHING_LEFT_AFTER - UNDER_WAY).await;
+    let mut left_over = left_over(&world);
+    tokio::time::sleep(UNDER_WAY).await;
+    let still = self::left_over(&world);
+    left_over.retain(|leg| still.contains(leg));
     let evidence = settle(&world, &history, &show, &mut violations).await;
     let evidence = evidence.map(|evidence| Evidence {
         left_over,
@@ -142,9 +150,8 @@ pub async fn run(plan: Plan) -> Verdict {
     }
 
     violations.extend(world.alarms());
-    violations.extend(checker::check_course(&course(
-        &world, &history, &show, healed_at,
-    )));
+    let course = course(&world, &history, &show, healed_at);
+    violations.extend(checker::check_course(&course));
 
     let ended = ended(&world, &history);
     let (shots, crashes, _) = aimer.score();
@@ -155,7 +162,11 @@ pub async fn run(plan: Plan) -> Verdict {
         open.extend(story.map(|story| (violation.clone(), story)));
         story.is_none()
     });
+    let all = violations.iter().chain(open.iter().map(|(known, _)| known));
+    let lives = all.map(|violation| violation.found.as_str());
+    let lives: Vec<_> = lives.collect();
     Verdict {
+        lives: timeline::of(&lives.join("\n"), &course),
         violations,
         open,
         trace,
@@ -276,7 +287,6 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         .filter(|_| alive.len() == members.len())
         .ok_or("a node is down")?;
     let mut evidence = Evidence {
-        now_ms: world_now_ms(),
         yes: history.all_yes(),
         digests: BTreeMap::new(),
         shards: BTreeMap::new(),

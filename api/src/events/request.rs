@@ -25,7 +25,7 @@ const PRICE_MAX: u64 = 1_000_000_000_000;
 pub const ADMIT_PER_MINUTE_MAX: u32 = 10_000_000;
 
 /// A new event.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateRequest {
     /// Title, 1 to 200 characters.
@@ -66,7 +66,7 @@ fn default_hold_seconds() -> u32 {
 }
 
 /// A waiting room.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueRequest {
     /// People admitted a minute.
@@ -86,7 +86,7 @@ fn default_draw() -> String {
 }
 
 /// A section: `rows` and `seats_per_row`, or `capacity`.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SectionRequest {
     /// Unique within the event, 1 to 64 letters, digits, spaces, `_`, `.` or `-`.

@@ -93,8 +93,8 @@ pub async fn open(
     for answer in join_all(holds).await {
         match answer.map(|committed| committed.outcome) {
             Ok(Ok(Receipt::LegHeld(held))) => legs.push(held),
+            Ok(Ok(Receipt::LegRefused(why)) | Err(why)) => refused = refused.or(Some(why)),
             Ok(Ok(_)) => return Err(Failure::Problem(strange())),
-            Ok(Err(why)) => refused = refused.or(Some(why)),
             Err(error) => failed = Some(error),
         }
     }

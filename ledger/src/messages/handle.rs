@@ -38,8 +38,10 @@ impl Ledger {
                         order: hold.leg.order,
                         held,
                     },
+                    Ok(Receipt::LegRefused(why)) | Err(why) => {
+                        Message::LegRefused { leg: hold.leg, why }
+                    }
                     Ok(_) => return,
-                    Err(why) => Message::LegRefused { leg: hold.leg, why },
                 };
                 self.answer(hold.leg, answer);
             }

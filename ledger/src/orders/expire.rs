@@ -47,10 +47,6 @@ impl Ledger {
                 self.end_order(id, CloseReason::Expired, now);
             }
             OrderState::Opening { driven: false } => self.drive_opening(id),
-            OrderState::Opening { driven: true } => {
-                probes::reached(probes::Mark::OpeningGivenUp);
-                self.end_order(id, CloseReason::Refused, now);
-            }
             OrderState::Pinning { .. } if expired => {
                 probes::reached(probes::Mark::ExpiredWhilePinning);
                 self.end_order(id, CloseReason::Expired, now);
@@ -68,7 +64,8 @@ impl Ledger {
                 self.cancel_payment(id, now)
             }
             // Not live any more, or none of time's business: `deadline` gave no such entry.
-            OrderState::Held
+            OrderState::Opening { driven: true }
+            | OrderState::Held
             | OrderState::Cancelling
             | OrderState::Committed { .. }
             | OrderState::Paid

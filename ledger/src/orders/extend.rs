@@ -80,9 +80,9 @@ impl Ledger {
         true
     }
 
-    /// When this shard lets a leg's hold end by itself. For another shard's order that is a little
-    /// after the order's deadline: home decides, and the clocks of two leaders differ; a buyer who
-    /// pays in the last moment must not lose a leg to the faster one.
+    /// When this shard lets a leg's hold end by itself. For another shard's order that is long after
+    /// the order's deadline: home decides, the clocks of two leaders differ, and word of an
+    /// extension may still be under way; nobody must lose a leg to the faster clock.
     pub(crate) fn leg_until(&self, leg: LegKey, until: Timestamp) -> Timestamp {
         if leg.order.home() == self.shard {
             until

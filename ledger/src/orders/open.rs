@@ -7,11 +7,11 @@ use super::want::check_order;
 use super::{LegList, Order, OrderLeg, OrderState};
 use crate::buyers::BuyerKey;
 use crate::change::{Change, OrderRef};
-use crate::command::{HoldLeg, OpenOrder};
+use crate::command::{CloseReason, HoldLeg, OpenOrder};
 use crate::ids::*;
 use crate::ledger::Ledger;
 use crate::limits::OUTBOX_MAX;
-use crate::outcome::{Outcome, Receipt, Rejection};
+use crate::outcome::{HeldLeg, Outcome, Receipt, Rejection};
 
 impl Ledger {
     pub(crate) fn open_order(&mut self, open: &OpenOrder, now: Timestamp) -> Outcome {
@@ -133,8 +133,26 @@ impl Ledger {
         })
     }
 
-    /// Holds one leg for an order that may live anywhere.
+    /// Holds one leg for an order that may live anywhere, or never: doors that drive one order at
+    /// the same time must not hear different things, for what one of them promises the other would
+    /// take away (P8, seed 12).
     pub(crate) fn hold_leg(&mut self, hold: &HoldLeg, now: Timestamp) -> Outcome {
+        match self.try_leg(hold, now) {
+            Ok(held) => Ok(Receipt::LegHeld(held)),
+            Err(why) if is_final(why) => {
+                let LegKey { order, .. } = hold.leg;
+                if order.home() == self.shard {
+                    self.end_order(order, CloseReason::Refused, now);
+                } else {
+                    self.seats.refuse(hold.leg, now);
+                }
+                Ok(Receipt::LegRefused(why))
+            }
+            Err(why) => Err(why),
+        }
+    }
+
+    fn try_leg(&mut self, hold: &HoldLeg, now: Timestamp) -> Result<HeldLeg, Rejection> {
         let home = hold.leg.order.home();
         let plan = &self
             .events
@@ -151,10 +169,8 @@ impl Ledger {
         }
         let mut hold = hold.clone();
         hold.until = self.leg_until(hold.leg, hold.until);
-        let held = self
-            .seats
-            .hold(&hold, now, &mut self.due, home != self.shard)?;
-        Ok(Receipt::LegHeld(held))
+        self.seats
+            .hold(&hold, now, &mut self.due, home != self.shard)
     }
 
     /// A leg of our own order is held only while that order stands: its deadline is the order's,
@@ -167,4 +183,16 @@ impl Ledger {
             Some(_) | None => Err(Rejection::LegOver),
         }
     }
+}
+
+/// Whether a refusal depends on the moment, so that another moment could say otherwise. The others
+/// are the same for whoever asks.
+fn is_final(why: Rejection) -> bool {
+    matches!(
+        why,
+        Rejection::EventUnknown
+            | Rejection::HoldExpired
+            | Rejection::NotEnoughSeats { .. }
+            | Rejection::SeatNotAvailable { .. }
+    )
 }

@@ -9,7 +9,7 @@ use crate::change::OrderRef;
 use crate::command::OpenOrder;
 use crate::due::{Due, DueIndex};
 use crate::ids::*;
-use crate::limits::{OPENING_GRACE_MS, OPENING_MS};
+use crate::limits::OPENING_GRACE_MS;
 use crate::outcome::{HeldLeg, OrderPhase, Receipt};
 use crate::slab::Keyed;
 use crate::text::Text;
@@ -333,13 +333,11 @@ impl Order {
             OrderState::Opening { driven: false } => {
                 Some(self.until.min(self.opened_at().plus_ms(OPENING_GRACE_MS)))
             }
-            OrderState::Opening { driven: true } => {
-                Some(self.until.min(self.opened_at().plus_ms(OPENING_MS)))
-            }
             OrderState::Held if probes::planted(Bug::HoldEndsEarly) => {
                 Some(Timestamp(self.until.0.saturating_sub(EARLY_MS)))
             }
-            OrderState::Held => Some(self.until),
+            // Home never gives up what a door may have promised (seed 12).
+            OrderState::Opening { driven: true } | OrderState::Held => Some(self.until),
             OrderState::AuthPending { deadline } | OrderState::AuthUnknown { deadline }
                 if probes::planted(Bug::PaymentEndsWithHold) =>
             {

@@ -97,7 +97,12 @@ impl SeatTable {
         }
         match record.state {
             LegState::Pinned | LegState::Sold => Ok(()),
-            LegState::Held if now >= record.until && !probes::planted(Bug::ExpiredHoldPaid) => {
+            // Another shard's order stands as long as its home says so, and home asks for a pin.
+            LegState::Held
+                if now >= record.until
+                    && !record.expires_here
+                    && !probes::planted(Bug::ExpiredHoldPaid) =>
+            {
                 Err(Rejection::HoldExpired)
             }
             LegState::Held if record.expires_here && probes::planted(Bug::PinThatExpires) => Ok(()),
@@ -179,10 +184,7 @@ impl SeatTable {
     ) -> bool {
         let Some(no) = self.legs.find(leg) else {
             probes::reached(probes::Mark::ReleasedBeforeHeld);
-            let latest = now
-                .plus_ms(self.hold_ms_longest)
-                .plus_ms(ENDED_LEG_MARGIN_MS);
-            self.ended.remember(leg, latest, now);
+            self.refuse(leg, now);
             return false;
         };
         let record = self.free(no, now, due);
@@ -193,6 +195,14 @@ impl SeatTable {
         let latest = record.until.max(now).plus_ms(ENDED_LEG_MARGIN_MS);
         self.ended.remember(leg, latest, now);
         true
+    }
+
+    /// Nothing is held for a leg of another shard's order, and nothing will be.
+    pub fn refuse(&mut self, leg: LegKey, now: Timestamp) {
+        let latest = now
+            .plus_ms(self.hold_ms_longest)
+            .plus_ms(ENDED_LEG_MARGIN_MS);
+        self.ended.remember(leg, latest, now);
     }
 
     /// Gives unsold places back and remembers nothing of the leg: for an order that this shard
@@ -227,7 +237,7 @@ impl SeatTable {
         if record.content != content {
             return Err(Rejection::OrderExistsWithDifferentContent);
         }
-        if record.state == LegState::Held && now >= record.until {
+        if record.state == LegState::Held && now >= record.until && !record.expires_here {
             return Err(Rejection::HoldExpired);
         }
         Ok(self.view(record).held())

@@ -225,6 +225,7 @@ impl From<&Outcome> for v1::Outcome {
                     legs: legs.iter().map(Into::into).collect(),
                 }),
                 Receipt::LegHeld(held) => Kind::LegHeld(held.into()),
+                Receipt::LegRefused(why) => Kind::LegRefused(wire_rejection(*why)),
                 Receipt::OrderClosed => Kind::OrderClosed(v1::Empty {}),
                 Receipt::Payment { phase } => Kind::Payment(wire_phase(*phase)),
                 Receipt::Delivered { through } => Kind::DeliveredThrough(*through),
@@ -259,6 +260,7 @@ pub(super) fn outcome(wire: v1::Outcome) -> Result<Outcome, DecodeError> {
                 .collect::<Result<_, _>>()?,
         },
         Kind::LegHeld(held) => Receipt::LegHeld(held_leg(held)?),
+        Kind::LegRefused(why) => Receipt::LegRefused(rejection(why)?),
         Kind::OrderClosed(_) => Receipt::OrderClosed,
         Kind::Payment(wire) => Receipt::Payment {
             phase: phase(wire)?,

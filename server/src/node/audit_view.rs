@@ -16,6 +16,9 @@ use uuid::Uuid;
 pub struct AuditView {
     /// Index of the last entry applied.
     pub applied: u64,
+    /// The ledger's clock after it, in ms since the epoch: holds end by this one.
+    #[serde(default)]
+    pub now_ms: u64,
     /// SHA-256 of the state, hex.
     pub digest: String,
     /// Orders at home here, those that ended unpaid and were forgotten excepted.
@@ -119,6 +122,7 @@ pub fn view(
         .collect();
     AuditView {
         applied,
+        now_ms: ledger.now().0,
         digest,
         orders: orders.collect(),
         sections,

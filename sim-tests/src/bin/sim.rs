@@ -171,6 +171,9 @@ mod simulated {
             println!("OPEN {story}");
             println!("  {}: {}", violation.property, violation.found);
         }
+        for line in &verdict.lives {
+            println!("{line}");
+        }
         if verdict.violations.is_empty() {
             return;
         }

@@ -109,6 +109,7 @@ fn follow(
     for entry in &course.trail {
         let clock = clocks.entry(entry.shard).or_default();
         clock.beat(entry.at);
+        // Command by command: one entry may hold an order and begin to pay it (seed 653).
         for act in &entry.acts {
             if let Some((order, late)) = starts_to_pay(entry, act, &live) {
                 // No clock ends it while it is being paid; asking again is no second start.
@@ -117,37 +118,37 @@ fn follow(
                     wrong.push(format!("{order} was paid for after its time"));
                 }
             }
-        }
-        for fact in entry.acts.iter().flat_map(|act| &act.facts) {
-            match fact {
-                Change::OrderHeld { order, until } => {
-                    live.insert(order.order, Hold { until: *until });
-                }
-                // What is still opening is extended as well, and nobody was told of it.
-                Change::OrderExtended { order, until } => {
-                    if let Some(hold) = live.get_mut(&order.order) {
-                        hold.until = *until;
+            for fact in &act.facts {
+                match fact {
+                    Change::OrderHeld { order, until } => {
+                        live.insert(order.order, Hold { until: *until });
                     }
+                    // What is still opening is extended as well, and nobody was told of it.
+                    Change::OrderExtended { order, until } => {
+                        if let Some(hold) = live.get_mut(&order.order) {
+                            hold.until = *until;
+                        }
+                    }
+                    Change::PaymentStarted { order, .. } | Change::OrderCommitted { order } => {
+                        live.remove(&order.order);
+                    }
+                    Change::OrderClosed { order, why } => {
+                        let hold = live.remove(&order.order);
+                        let until = hold.map(|hold| hold.until);
+                        let was_told = told.get(&order.order).copied();
+                        wrong.extend(ended(entry, clock, order.order, *why, until, was_told));
+                        let (at, applied_at, why) = (entry.at, entry.applied_at, *why);
+                        ends.insert(
+                            order.order,
+                            End {
+                                at,
+                                applied_at,
+                                why,
+                            },
+                        );
+                    }
+                    _ => {}
                 }
-                Change::PaymentStarted { order, .. } | Change::OrderCommitted { order } => {
-                    live.remove(&order.order);
-                }
-                Change::OrderClosed { order, why } => {
-                    let hold = live.remove(&order.order);
-                    let until = hold.map(|hold| hold.until);
-                    let was_told = told.get(&order.order).copied();
-                    wrong.extend(ended(entry, clock, order.order, *why, until, was_told));
-                    let (at, applied_at, why) = (entry.at, entry.applied_at, *why);
-                    ends.insert(
-                        order.order,
-                        End {
-                            at,
-                            applied_at,
-                            why,
-                        },
-                    );
-                }
-                _ => {}
             }
         }
     }

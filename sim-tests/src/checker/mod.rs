@@ -49,8 +49,6 @@ use crate::history::{Told, Yes};
 /// A cluster that has settled.
 #[derive(Default)]
 pub struct Evidence {
-    /// The true wall clock, in ms since the epoch, when this was gathered.
-    pub now_ms: u64,
     /// Every "yes" a client got, in order.
     pub yes: Vec<Yes>,
     /// (applied, digest) of every replica, by shard, a node each.
@@ -76,6 +74,13 @@ pub struct Evidence {
 impl Evidence {
     fn orders(&self) -> impl Iterator<Item = &OrderView> {
         self.shards.values().flat_map(|shard| &shard.orders)
+    }
+
+    /// What time it is where an order is at home.
+    fn home_now_ms(&self, order: &str) -> u64 {
+        let home = api::text::parse_order(order).map(OrderId::home);
+        home.and_then(|home| self.shards.get(&home.0))
+            .map_or(0, |shard| shard.now_ms)
     }
 
     /// Orders whose money was to go back.

@@ -42,7 +42,8 @@ pub fn judge(leftover: &Leftover, home: &Ledger) -> Option<String> {
     let allowed = live && leftover.state == LegState::Held;
     (!allowed).then(|| {
         let state = order.map(|order| order.state);
-        format!("{leftover:?} 15 s after the last fault; its home says {state:?}")
+        let Leftover { order, state: leg } = leftover;
+        format!("{order}: a leg is {leg:?} 15 s after the last fault; its home says {state:?}")
     })
 }
 

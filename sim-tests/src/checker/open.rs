@@ -14,25 +14,7 @@ struct Open {
     story: &'static str,
 }
 
-const OPEN: [Open; 6] = [
-    Open {
-        property: "same_request_same_answer",
-        says: "best_available",
-        story: "P8, seed 12: a request for the best seats of an event over several shards goes from try to try; \
-            one that was refused is not remembered, so the same request asked twice at once may be granted twice",
-    },
-    Open {
-        property: "hold_respected",
-        says: "ended as Refused",
-        story: "P8, seed 12: of two doors that drive one order at once, one may be told that a leg is held \
-            and the other, before seats came free, that it is refused; the second ends what the first promised",
-    },
-    Open {
-        property: "abuse_is_refused",
-        says: "another event under the same key",
-        story: "P8, seeds 15 and 60: once an event's rules were changed, the rules it was created with are not \
-            known any more, so a creation with other rules under the same key is answered like a repeat",
-    },
+const OPEN: [Open; 2] = [
     Open {
         property: "heals",
         says: "a member is being replaced",
@@ -44,12 +26,6 @@ const OPEN: [Open; 6] = [
         says: "/seats?section=",
         story: "seeds 39, 44 and 87: a seat map says how long ago its replica heard of a leader, not how old what \
             it has applied is; and one map had a higher revision than the log explains",
-    },
-    Open {
-        property: "hold_respected",
-        says: "lost seats",
-        story: "P5, seed 98: with clocks that are seconds apart, a leg's shard ends a hold by its own leader's \
-            time before its home does; LEG_MARGIN_MS covers less",
     },
 ];
 

@@ -75,7 +75,6 @@ pub async fn gather(witnesses: &Witnesses<'_>, sales: &[Sale]) -> Result<Evidenc
     let book = fetch::payments(witnesses.provider).await;
     let book = book.map_err(|error| error.to_string())?;
     Ok(Evidence {
-        now_ms: witnesses.doors.now_ms(),
         yes: sales.iter().flat_map(Sale::yes).collect(),
         digests,
         shards,

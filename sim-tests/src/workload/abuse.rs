@@ -22,6 +22,7 @@ const TOO_MANY: &[&str] = &[
     "ORDER_INVALID",
     "NOT_ENOUGH_SEATS",
     "NOT_ADMITTED_YET",
+    "PASS_EXPIRED",
     "SALE_PAUSED",
     "SALE_NOT_OPEN",
 ];
