@@ -20,7 +20,7 @@ use crate::machine::Machine;
 use crate::platform::Platform;
 use crate::propose::Proposer;
 use crate::status::{GroupStatus, Role};
-use crate::storage::{LogStore, SnapshotStore, Storage, StorageOptions};
+use crate::storage::{LogStore, SnapshotStore, Storage, StorageOptions, WalCounters};
 use crate::tasks::Task;
 use crate::transport::link::Links;
 use crate::transport::network::Factory;
@@ -65,6 +65,7 @@ impl Shared {
 pub struct Node {
     shared: Arc<Shared>,
     failures: watch::Receiver<Option<Failure>>,
+    wal: Arc<WalCounters>,
     /// Taken by the first who stops it.
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
@@ -99,6 +100,7 @@ impl Node {
         check_listen(&config).await?;
         let (cluster, node) = (config.cluster_id, config.node_id);
         let storage = Storage::open(platform.clone(), cluster, node, options).await?;
+        let wal = storage.counters();
         let epoch = platform.entropy.next_u64();
         let links = Links::new(config.clone(), epoch);
 
@@ -168,6 +170,7 @@ impl Node {
         Ok(Self {
             shared,
             failures,
+            wal,
             stop: Mutex::new(Some((stop, stopped))),
         })
     }
@@ -226,6 +229,12 @@ impl Node {
         groups
             .map(|group| GroupStatus::with_digest(group))
             .collect()
+    }
+
+    /// What its write-ahead log has done since it was opened.
+    #[must_use]
+    pub fn wal(&self) -> &WalCounters {
+        &self.wal
     }
 
     /// How far a replica has applied its log, as it goes on.

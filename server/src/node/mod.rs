@@ -8,6 +8,7 @@ pub mod config;
 pub mod duties;
 pub mod keys;
 pub mod machines;
+mod metrics;
 mod run;
 #[cfg(feature = "process")]
 pub mod serve;

@@ -23,6 +23,7 @@ use super::backend::{NodeBackend, Replicas};
 use super::config::{Config, ConfigError};
 use super::duties::{Courier, Installer, Payments};
 use super::machines::{CatalogueMachine, LedgerMachine};
+use super::metrics::Seen;
 use crate::read_model::{Inbox, Owner, Pace, ReadModel};
 
 /// Why a node did not start, or stopped.
@@ -182,6 +183,12 @@ async fn start(
         let unset = state.history.set(history).is_ok();
         debug_assert!(unset, "the history is put there here only");
     }
+    let seen = Seen {
+        node: node.clone(),
+        replicas: replicas.clone(),
+        read_model: read_model.clone(),
+    };
+    state.metrics.add(move |registry| seen.register(registry));
     Ok(Server {
         config,
         node,

@@ -1,0 +1,329 @@
+//! Names, units and help of what a node tells of itself: consensus, log, ledgers, read model. Read at
+//! every scrape from what is there anyway; the door's own counters are in `api/src/metrics.rs`.
+//!
+//! A group has a number, not a name; 0 is the system group, the others are shards.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use ledger::seats::Counts;
+use ledger::{Ledger, ShardId};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::{Registry, Unit};
+use raft_node::storage::WalCounters;
+use raft_node::{GroupStatus, Node, Role};
+
+use super::backend::Replicas;
+use crate::read_model::ReadModel;
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfGroup {
+    group: u32,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfShard {
+    shard: u16,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Places {
+    shard: u16,
+    state: &'static str,
+}
+
+/// Something a group's status tells in one number.
+type Told = (&'static str, &'static str, fn(&GroupStatus) -> i64);
+
+const OF_GROUPS: [Told; 10] = [
+    (
+        "leads",
+        "1 where this node leads the group, 0 elsewhere",
+        |group| (group.role == Role::Leader).into(),
+    ),
+    (
+        "stopped",
+        "1 where consensus has stopped here for good; the process ends",
+        |group| group.stopped.is_some().into(),
+    ),
+    (
+        "leader",
+        "The node this one takes for the leader; 0 while it knows of none",
+        |group| number(group.leader.unwrap_or(0)),
+    ),
+    ("term", "The newest term it knows", |group| {
+        number(group.term)
+    }),
+    ("last_log_index", "Its last log entry", |group| {
+        number(group.last_log_index)
+    }),
+    (
+        "committed_index",
+        "The last entry it knows to be committed",
+        |group| number(group.committed),
+    ),
+    (
+        "applied_index",
+        "The last entry its machine has applied",
+        |group| number(group.applied),
+    ),
+    (
+        "snapshot_index",
+        "The last entry its newest snapshot has in it",
+        |group| number(group.snapshot_index),
+    ),
+    ("voters", "Replicas that vote", |group| {
+        number(group.voters.len() as u64)
+    }),
+    ("learners", "Replicas that listen without a vote", |group| {
+        number(group.learners.len() as u64)
+    }),
+];
+
+/// What a node tells of itself.
+pub struct Seen {
+    /// Its half of consensus.
+    pub node: Arc<Node>,
+    /// What it replicates.
+    pub replicas: Arc<Replicas>,
+    /// Its read model, if it has one.
+    pub read_model: Option<Arc<ReadModel>>,
+}
+
+impl Seen {
+    /// Puts what there is now into a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        let groups = self.node.status();
+        let ages = groups
+            .iter()
+            .map(|group| (group.group, self.node.contact_age_ms(group.group)));
+        consensus(&groups, &ages.collect(), registry);
+        log(self.node.wal(), registry);
+        let ledgers = self.replicas.ledgers.iter();
+        let shards =
+            ledgers.map(|(shard, ledger)| (*shard, ledger.look(|ledger, _, _| of(ledger))));
+        rules(&shards.collect(), registry);
+        if let Some(read_model) = &self.read_model {
+            history(read_model.complete(), registry);
+        }
+    }
+}
+
+fn consensus(groups: &[GroupStatus], ages_ms: &BTreeMap<u32, u64>, registry: &mut Registry) {
+    let raft = registry.sub_registry_with_prefix("usher_raft");
+    for (name, help, told) in OF_GROUPS {
+        let family = Family::<OfGroup, Gauge>::default();
+        for status in groups {
+            let group = status.group;
+            family.get_or_create(&OfGroup { group }).set(told(status));
+        }
+        raft.register(name, help, family);
+    }
+    let ages = Family::<OfGroup, Gauge<f64, AtomicU64>>::default();
+    for (&group, &ms) in ages_ms {
+        let seconds = ms as f64 / 1_000.0;
+        ages.get_or_create(&OfGroup { group }).set(seconds);
+    }
+    let help = "How long ago this replica heard of a leader; 0 where it leads";
+    raft.register_with_unit("contact_age", help, Unit::Seconds, ages);
+}
+
+fn log(wal: &WalCounters, registry: &mut Registry) {
+    let registry = registry.sub_registry_with_prefix("usher_wal");
+    let counted = |number: u64| ConstCounter::new(number);
+    registry.register("syncs", "Times the log was synced", counted(wal.syncs()));
+    registry.register("records", "Records written", counted(wal.records()));
+    let help = "Written to the log";
+    registry.register_with_unit("written", help, Unit::Bytes, counted(wal.bytes()));
+}
+
+/// What one ledger tells.
+#[derive(Default)]
+struct Shard {
+    counts: Counts,
+    messages: u64,
+    payments: u64,
+    waiting: u64,
+    applied: u64,
+}
+
+/// Payments that are counted, at most.
+const PAYMENTS_MAX: usize = 10_000;
+
+fn of(ledger: &Ledger) -> Shard {
+    let mut told = Shard {
+        messages: ledger
+            .outboxes()
+            .map(|(_, outbox)| outbox.len() as u64)
+            .sum(),
+        payments: ledger.payments_due(PAYMENTS_MAX).len() as u64,
+        applied: ledger.applied(),
+        ..Shard::default()
+    };
+    for event in ledger.events() {
+        let event = event.plan.event;
+        let counts = ledger.counts(event);
+        told.counts.available += counts.available;
+        told.counts.held += counts.held;
+        told.counts.pinned += counts.pinned;
+        told.counts.sold += counts.sold;
+        told.counts.blocked += counts.blocked;
+        if let Some(room) = ledger.room(event) {
+            told.waiting += (room.roster().len() as u64).saturating_sub(room.cursor());
+        }
+    }
+    told
+}
+
+/// Something a ledger tells in one number.
+type OfLedger = (&'static str, &'static str, fn(&Shard) -> u64);
+
+fn rules(shards: &BTreeMap<ShardId, Shard>, registry: &mut Registry) {
+    let registry = registry.sub_registry_with_prefix("usher_ledger");
+    let places = Family::<Places, Gauge>::default();
+    for (shard, told) in shards {
+        let Counts {
+            available,
+            held,
+            pinned,
+            sold,
+            blocked,
+        } = told.counts;
+        let states = [
+            ("available", available),
+            ("held", held),
+            ("pinned", pinned),
+            ("sold", sold),
+            ("blocked", blocked),
+        ];
+        for (state, count) in states {
+            let label = Places {
+                shard: shard.0,
+                state,
+            };
+            places.get_or_create(&label).set(count.into());
+        }
+    }
+    registry.register("places", "Places of all events, by shard and state", places);
+    let told: [OfLedger; 3] = [
+        (
+            "messages_owed",
+            "Messages to other shards that were not acknowledged yet",
+            |told| told.messages,
+        ),
+        (
+            "payments_owed",
+            "Payments that the provider has to be asked about",
+            |told| told.payments,
+        ),
+        (
+            "people_waiting",
+            "People in waiting rooms whose place has not come up",
+            |told| told.waiting,
+        ),
+    ];
+    for (name, help, told) in told {
+        let family = Family::<OfShard, Gauge>::default();
+        for (shard, of) in shards {
+            let label = OfShard { shard: shard.0 };
+            family.get_or_create(&label).set(number(told(of)));
+        }
+        registry.register(name, help, family);
+    }
+    let commands = Family::<OfShard, Counter>::default();
+    for (shard, of) in shards {
+        let label = OfShard { shard: shard.0 };
+        commands.get_or_create(&label).inc_by(of.applied);
+    }
+    registry.register("commands", "Commands applied", commands);
+}
+
+fn history(complete: bool, registry: &mut Registry) {
+    let registry = registry.sub_registry_with_prefix("usher_read_model");
+    let help = "1 while people's lists have everything the feed has";
+    registry.register("complete", help, ConstGauge::new(i64::from(complete)));
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use api::metrics::{Answer, Kind, Metrics};
+
+    use super::*;
+
+    /// Everything a node can tell, each at least once.
+    fn everything() -> String {
+        let metrics = Metrics::new();
+        let (route, status, kind) = ("reserve", 201, "reserve");
+        metrics
+            .answers
+            .get_or_create(&Answer { route, status })
+            .inc();
+        metrics.refusals.get_or_create(&Kind { kind }).inc();
+        metrics.shed.get_or_create(&Kind { kind }).inc();
+        metrics.took(route, Duration::from_millis(3));
+        metrics.payment_call("capture", "done");
+        metrics.add(|registry| {
+            let group = GroupStatus {
+                group: 1,
+                term: 2,
+                leader: Some(3),
+                role: Role::Follower,
+                last_log_index: 9,
+                committed: 8,
+                applied: 7,
+                snapshot_index: 0,
+                voters: [1, 2, 3].into(),
+                learners: BTreeSet::new(),
+                digest: None,
+                stopped: None,
+            };
+            consensus(&[group], &[(1, 1_500)].into(), registry);
+            log(&WalCounters::default(), registry);
+            let shard = of(&Ledger::new(ShardId(1)));
+            rules(&[(ShardId(1), shard)].into(), registry);
+            history(true, registry);
+        });
+        metrics.render()
+    }
+
+    #[test]
+    fn a_status_is_told_by_group() {
+        let text = everything();
+        assert!(text.contains("usher_raft_term{group=\"1\"} 2\n"), "{text}");
+        assert!(text.contains("usher_raft_leads{group=\"1\"} 0\n"));
+        assert!(text.contains("usher_raft_contact_age_seconds{group=\"1\"} 1.5\n"));
+        assert!(text.contains("usher_ledger_places{shard=\"1\",state=\"sold\"} 0\n"));
+        assert!(text.contains("usher_read_model_complete 1\n"));
+    }
+
+    #[test]
+    fn every_metric_that_dashboards_and_alarms_name_exists() {
+        let told = everything();
+        let known: BTreeSet<&str> = told
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split([' ', '{']).next())
+            .collect();
+        let deploy = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+        for file in ["grafana/usher.json", "prometheus/alerts.yml"] {
+            let text = std::fs::read_to_string(deploy.join(file)).expect("it is in deploy/");
+            let words = text.split(|at: char| !at.is_ascii_alphanumeric() && at != '_');
+            let named: BTreeSet<&str> = words.filter(|word| word.starts_with("usher_")).collect();
+            assert!(named.len() > 8, "{file} names {named:?}");
+            for name in named {
+                assert!(known.contains(name), "{file}: there is no {name}\n{told}");
+            }
+        }
+    }
+}
