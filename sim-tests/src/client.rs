@@ -150,8 +150,32 @@ impl<D: Door> Client<D> {
         self.ask(&ask).await.0
     }
 
-    /// The whole request, and the ETag of its answer.
+    /// Asks one node, named by number, once.
+    pub async fn call_at(
+        &self,
+        at: u64,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &Value,
+    ) -> Reply {
+        let ask = Ask {
+            token: &self.token,
+            method,
+            path,
+            key,
+            headers: &[],
+            body,
+        };
+        self.ask_at(at, &ask).await.0
+    }
+
+    /// The whole request to a random node, and the ETag of its answer.
     pub async fn ask(&self, ask: &Ask<'_>) -> (Reply, Option<String>) {
+        self.ask_at(self.chance.next(), ask).await
+    }
+
+    async fn ask_at(&self, at: u64, ask: &Ask<'_>) -> (Reply, Option<String>) {
         let mut request = Request::builder().method(ask.method).uri(ask.path);
         if !ask.token.is_empty() {
             request = request.header("authorization", format!("Bearer {}", ask.token));
@@ -172,7 +196,6 @@ impl<D: Door> Client<D> {
             .body(bytes)
             .expect("a well formed request");
         let invoked = self.door.elapsed();
-        let at = self.chance.next();
         let answer = self.door.exchange(at, request).await;
         let tag = answer.as_ref().and_then(|answer| {
             let tag = answer.headers.get("etag")?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
+use ledger::OrderId;
 
 /// A node's answer.
 #[derive(Clone, Debug)]
@@ -27,6 +28,24 @@ pub trait Door: Send + Sync + 'static {
         at: u64,
         request: Request<Bytes>,
     ) -> impl Future<Output = Option<Answer>> + Send;
+
+    /// How many nodes there are to choose from.
+    fn nodes(&self) -> u64;
+
+    /// A node that runs and does not reach a majority, where that is known: the `at` of it.
+    fn cut_off(&self) -> Option<u64> {
+        None
+    }
+
+    /// Who leads an order's home, and what time it is there, where that is known: the `at` of it.
+    fn home_of(&self, _order: OrderId) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// Keeps the leader of an order's home busy with commands that change nothing.
+    fn keep_busy(&self, _order: OrderId, _for_ms: u64) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// The true wall clock, in ms since the epoch.
     fn now_ms(&self) -> u64;

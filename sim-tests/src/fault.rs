@@ -39,6 +39,9 @@ pub enum Fault {
         times: u64,
         /// From one death to the next.
         every_ms: u64,
+        /// Whether its power fails, each time in the middle of many writes.
+        #[serde(default)]
+        power: bool,
     },
     /// A process stands still, and then goes on as if nothing had happened.
     Pause {
@@ -163,6 +166,61 @@ pub enum Fault {
     SyncError {
         /// Which.
         node: Target,
+        /// When power fails after that, if it does.
+        #[serde(default)]
+        power_after_ms: Option<u64>,
+    },
+    /// A disk takes writes and syncs none of them for a while; then power fails, and they are
+    /// gone. Whatever was promised meanwhile was promised too early.
+    Unsynced {
+        /// Which.
+        node: Target,
+        /// Writes of which kind.
+        file: Spoiled,
+        /// How long.
+        for_ms: u64,
+        /// How long it stays down.
+        down_ms: u64,
+    },
+    /// Whoever votes for a new leader has a disk that syncs nothing, and loses power once that
+    /// leader leads. The old leader comes back, the new one is cut off.
+    VoteCut {
+        /// Whose.
+        group: u32,
+        /// How long the voters stay down.
+        down_ms: u64,
+    },
+    /// A node whose wall clock is ahead gets to lead, and hands over to one whose is not.
+    LeadAhead {
+        /// Which group.
+        group: u32,
+        /// Who.
+        node: usize,
+        /// How far ahead.
+        by_ms: u64,
+        /// How long it leads.
+        for_ms: u64,
+    },
+    /// Commands that are forwarded to a group's leader are lost, for longer than a pin may take;
+    /// before that is over, so are those to another group.
+    Hush {
+        /// The one.
+        first: u32,
+        /// The other.
+        second: u32,
+        /// How long each.
+        for_ms: u64,
+        /// How much later the other one's begins.
+        later_ms: u64,
+    },
+    /// Commands that are forwarded to a leader come again, some time later.
+    LateTwins {
+        /// Of a hundred commands.
+        percent: u64,
+        /// How late, at most.
+        late_ms: u64,
+        /// How long.
+        for_ms: u64,
     },
     /// A node's disk has no room left for a while.
     DiskFull {
@@ -244,6 +302,8 @@ pub enum Rot {
 pub enum Spoiled {
     /// A segment of its log.
     Log,
+    /// The segment of its log that is being written.
+    Tail,
     /// A snapshot.
     Snapshot,
 }

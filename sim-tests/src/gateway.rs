@@ -6,7 +6,7 @@
 //! Its book and its work are outside of every node and survive them all.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use api::payments::{GatewayAnswer, LookUp, PaymentCall, PaymentGateway, ProviderState};
@@ -94,7 +94,11 @@ pub struct Provider {
     calls: mpsc::UnboundedSender<Request>,
     letters: mpsc::UnboundedSender<Letter>,
     desk: Mutex<Desk>,
+    watch: OnceLock<Watch>,
 }
+
+/// Told of a node, and the order it asks the money of.
+pub type Watch = Box<dyn Fn(usize, &str) + Send + Sync>;
 
 /// What is under way.
 #[derive(Default)]
@@ -127,12 +131,19 @@ impl Provider {
             calls,
             letters,
             desk: Mutex::default(),
+            watch: OnceLock::new(),
         });
         let post = Post {
             calls: Calls(to_do),
             letters: written,
         };
         (provider, post)
+    }
+
+    /// Has somebody told of every call that asks for money to be taken, when it is made.
+    pub fn watch_captures(&self, watch: Watch) {
+        let fresh = self.watch.set(watch).is_ok();
+        assert!(fresh, "one watches");
     }
 
     /// Works on calls, each beside the others, whatever becomes of their callers.
@@ -367,7 +378,12 @@ enum Step {
 }
 
 /// A node's connection to the provider.
-pub struct SimGateway(pub Arc<Provider>);
+pub struct SimGateway {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// Whose.
+    pub node: usize,
+}
 
 impl SimGateway {
     fn ask<'a>(&'a self, step: Step, call: &'a PaymentCall) -> BoxFuture<'a, GatewayAnswer> {
@@ -375,7 +391,7 @@ impl SimGateway {
             let (reply, answer) = oneshot::channel();
             let call = call.clone();
             // The provider outlives every node.
-            let _ = self.0.calls.send(Request { step, call, reply });
+            let _ = self.provider.calls.send(Request { step, call, reply });
             match tokio::time::timeout(PATIENCE, answer).await {
                 Ok(Ok(answer)) => answer,
                 _ => GatewayAnswer::Unknown,
@@ -394,6 +410,9 @@ impl PaymentGateway for SimGateway {
     }
 
     fn capture<'a>(&'a self, call: &'a PaymentCall) -> BoxFuture<'a, GatewayAnswer> {
+        if let Some(watch) = self.provider.watch.get() {
+            watch(self.node, &call.order);
+        }
         self.ask(Step::Capture, call)
     }
 
@@ -407,13 +426,15 @@ impl PaymentGateway for SimGateway {
 
     fn look_up<'a>(&'a self, call: &'a PaymentCall) -> BoxFuture<'a, LookUp> {
         Box::pin(async move {
-            self.0.pass(self.0.chance.between(5, 100)).await;
+            self.provider
+                .pass(self.provider.chance.between(5, 100))
+                .await;
             let reference = format!("pay_{}", call.key);
             // What is under way is neither there nor absent.
-            if self.0.desk().payments.contains_key(&reference) {
+            if self.provider.desk().payments.contains_key(&reference) {
                 return LookUp::Unknown;
             }
-            let book = self.0.book();
+            let book = self.provider.book();
             let found = book.get(&reference);
             found.map_or(LookUp::Absent, |payment| LookUp::Found {
                 reference: reference.clone(),

@@ -1,8 +1,11 @@
 //! The disasters of a run: planned from the seed ([`draw`]), carried out while people buy
-//! ([`strike`]).
+//! ([`strike`]; those that take several steps in [`aimed`]).
 
+mod aimed;
 mod draw;
 mod strike;
+
+pub(crate) use draw::LEAD_AHEAD_MS_MAX;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +29,13 @@ pub fn plan(scenario: &Scenario) -> Vec<Blow> {
             }
         })
         .collect();
+    let chance = Stream::new(scenario.seed, "aimed blows");
+    for kind in &scenario.aimed {
+        blows.extend((0..chance.between(1, 2)).map(|_| Blow {
+            at_ms: chance.between(3_000, scenario.lasts_ms.max(4_000)),
+            fault: draw::fault(*kind, scenario, &chance),
+        }));
+    }
     blows.sort_by_key(|blow| blow.at_ms);
     blows
 }

@@ -101,8 +101,18 @@ struct SlowDisk {
 pub struct Pace {
     chance: Stream,
     sync_ms_max: u64,
-    stalled_until: Mutex<Duration>,
+    stall: Mutex<Stall>,
     tally: Arc<Tally>,
+}
+
+/// A disk that stands still.
+#[derive(Default)]
+struct Stall {
+    until: Duration,
+    /// Only what lies in this folder.
+    folder: Option<&'static str>,
+    /// Syncs that get through all the same.
+    passes: u32,
 }
 
 impl Pace {
@@ -111,26 +121,51 @@ impl Pace {
         Self {
             chance: Stream::new(scenario.entropy, &format!("disk pace {node}")),
             sync_ms_max: scenario.sync_ms_max,
-            stalled_until: Mutex::new(Duration::ZERO),
+            stall: Mutex::default(),
             tally,
         }
     }
 
-    /// Nothing is synced for so long from now on; `None` ends it.
-    pub fn stall(&self, length: Option<Duration>) {
-        let until = length.map_or(Duration::ZERO, |length| elapsed() + length);
-        *self.stalled_until.lock().expect("nobody panics holding it") = until;
+    /// Nothing is synced for so long from now on, or nothing in this folder.
+    pub fn stall(&self, folder: Option<&'static str>, length: Duration) {
+        *self.stalled() = Stall {
+            until: elapsed() + length,
+            folder,
+            passes: 0,
+        };
     }
 
-    async fn sync(&self) {
+    /// Everything is synced again.
+    pub fn go_on(&self) {
+        *self.stalled() = Stall::default();
+    }
+
+    /// One sync that waits, or the next that would, gets through.
+    pub fn let_one_pass(&self) {
+        self.stalled().passes += 1;
+    }
+
+    fn stalled(&self) -> std::sync::MutexGuard<'_, Stall> {
+        self.stall.lock().expect("nobody panics holding it")
+    }
+
+    /// Whether a sync of this file has to wait.
+    fn holds_up(&self, path: &str) -> bool {
+        let mut stall = self.stalled();
+        let meant = stall.folder.is_none_or(|folder| path.starts_with(folder));
+        if !meant || stall.until <= elapsed() {
+            return false;
+        }
+        let passes = stall.passes;
+        stall.passes = passes.saturating_sub(1);
+        passes == 0
+    }
+
+    async fn sync(&self, path: &str) {
         let ms = self.chance.between(1, self.sync_ms_max);
         tokio::time::sleep(Duration::from_millis(ms)).await;
         let mut waited = false;
-        loop {
-            let until = *self.stalled_until.lock().expect("nobody panics holding it");
-            if until <= elapsed() {
-                return;
-            }
+        while self.holds_up(path) {
             if !std::mem::replace(&mut waited, true) {
                 self.tally
                     .count("21 a sync waits for a disk that stands still");
@@ -142,6 +177,7 @@ impl Pace {
 }
 
 struct SlowFile {
+    path: String,
     file: Arc<dyn File>,
     pace: Arc<Pace>,
 }
@@ -151,6 +187,7 @@ impl Disk for SlowDisk {
         Box::pin(async move {
             let file = self.disk.open(path, create).await?;
             Ok(Arc::new(SlowFile {
+                path: path.to_owned(),
                 file,
                 pace: self.pace.clone(),
             }) as Arc<dyn File>)
@@ -171,7 +208,7 @@ impl Disk for SlowDisk {
 
     fn sync_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(async move {
-            self.pace.sync().await;
+            self.pace.sync(&format!("{dir}/")).await;
             self.disk.sync_dir(dir).await
         })
     }
@@ -200,7 +237,7 @@ impl File for SlowFile {
 
     fn sync(&self) -> BoxFuture<'_, io::Result<()>> {
         Box::pin(async move {
-            self.pace.sync().await;
+            self.pace.sync(&self.path).await;
             self.file.sync().await
         })
     }

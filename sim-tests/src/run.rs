@@ -15,7 +15,7 @@ use crate::checker::{self, Course, Evidence, Violation, nothing_is_left_over, re
 use crate::client::Client;
 use crate::fate::Fate;
 use crate::history::History;
-use crate::nemesis;
+use crate::nemesis::{self, LEAD_AHEAD_MS_MAX};
 use crate::plan::Plan;
 use crate::platform::{elapsed, world_now_ms};
 use crate::scenario::Kind;
@@ -299,6 +299,13 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         changed_messages: world.aimer.score().2,
     };
     led(&alive)?;
+    let owed = first
+        .replicas
+        .catalogue
+        .look(|catalogue, _, _| catalogue.owed(1).len());
+    if owed > 0 {
+        return Err("a shard has not heard of the newest version of an event".to_owned());
+    }
     for shard in (1..=world.scenario.shards).map(ShardId) {
         let digests: Vec<_> = alive
             .iter()
@@ -351,9 +358,13 @@ fn course(world: &World, history: &History, show: &Show, healed_at: Duration) ->
     let replayed = replay::replay(&logs.collect());
     let leaps = world.scenario.kinds.contains(&Kind::ClockJump);
     let errors = world.scenario.skew_ms.iter();
+    let ahead = match world.scenario.aimed.contains(&Kind::LeadAhead) {
+        true => LEAD_AHEAD_MS_MAX,
+        false => 0,
+    };
     let clock_error_ms = match leaps {
         true => A_LEAP_MS,
-        false => errors.map(|skew| skew.unsigned_abs()).max().unwrap_or(0),
+        false => ahead + errors.map(|skew| skew.unsigned_abs()).max().unwrap_or(0),
     };
     Course {
         ops: history.ops(),

@@ -63,6 +63,24 @@ pub enum Kind {
     Compact,
     /// 33: a burst. Reaches queues without a bound.
     Burst,
+    /// 3: power fails as votes leave. Reaches votes that are given twice.
+    VoteCut,
+    /// 16: power fails after a while without a sync. Reaches promises made before it.
+    Unsynced,
+    /// 19: a sync fails, and then power. Reaches a failure that counts as success.
+    FailedSync,
+    /// 4, 17: power fails again and again, amid writes. Reaches what a torn write left behind.
+    TornTwice,
+    /// 18: a bit flips in the segment that is being written. Reaches damage that looks like a torn
+    /// write.
+    RotAtTail,
+    /// 24, 28: somebody whose clock is ahead leads for a while. Reaches clocks that go back.
+    LeadAhead,
+    /// 12: forwarded commands are lost for long, group by group. Reaches answers to questions that
+    /// were given up.
+    Hush,
+    /// 13: forwarded commands come again much later. Reaches commands that outlived their order.
+    LateTwins,
 }
 
 impl Kind {
@@ -94,6 +112,19 @@ impl Kind {
         Self::Compact,
         Self::Burst,
     ];
+
+    /// Those that need several things to come together. They have blows of their own, or they
+    /// would be lost among so many.
+    pub const AIMED: [Self; 8] = [
+        Self::VoteCut,
+        Self::Unsynced,
+        Self::FailedSync,
+        Self::TornTwice,
+        Self::RotAtTail,
+        Self::LeadAhead,
+        Self::Hush,
+        Self::LateTwins,
+    ];
 }
 
 /// The knobs. Those a plan's file does not name are calm: older files stay readable.
@@ -112,6 +143,9 @@ pub struct Scenario {
     pub rows: u64,
     /// Numbered sections; there is one standing section besides.
     pub sections: u64,
+    /// Places of the standing section. With few places in all, people wait for stock, in front of a
+    /// cursor that stands still.
+    pub standing: u64,
     /// People.
     pub buyers: u64,
     /// How long people keep coming and faults keep striking. Long runs reach what needs a history:
@@ -166,6 +200,8 @@ pub struct Scenario {
     pub webhook_fault_percent: u64,
     /// What the nemesis may do.
     pub kinds: Vec<Kind>,
+    /// What it does besides, each once or twice: see [`Kind::AIMED`].
+    pub aimed: Vec<Kind>,
     /// How often it strikes.
     pub disasters: u64,
     /// Percent of orders across shards at one of whose steps a leader dies (3): between an entry's
@@ -186,6 +222,7 @@ impl Default for Scenario {
             shards: 1,
             rows: 4,
             sections: 2,
+            standing: 10,
             buyers: 20,
             lasts_ms: 10_000,
             queue: false,
@@ -209,11 +246,36 @@ impl Default for Scenario {
             decline_percent: 0,
             webhook_fault_percent: 0,
             kinds: Vec::new(),
+            aimed: Vec::new(),
             disasters: 0,
             step_crash_percent: 0,
             across: 0,
         }
     }
+}
+
+/// Bounds of a house.
+struct Hall {
+    rows_max: u64,
+    sections_max: u64,
+    standing: u64,
+    more_buyers: u64,
+}
+
+impl Hall {
+    const USUAL: Self = Self {
+        rows_max: u64::MAX,
+        sections_max: u64::MAX,
+        standing: 10,
+        more_buyers: 0,
+    };
+    /// Fewer places than half of the people.
+    const TINY: Self = Self {
+        rows_max: 1,
+        sections_max: 2,
+        standing: 3,
+        more_buyers: 20,
+    };
 }
 
 impl Scenario {
@@ -244,14 +306,19 @@ impl Scenario {
         };
         let (skew_ms, drift_ppm) = (per_node(true, skew_max), per_node(drifts, 500));
         let snapshot_every = [50, 200, 1_000, 20_000][draw.below(4) as usize];
+        let hall = match Stream::new(seed, "hall").percent(20) {
+            true => Hall::TINY,
+            false => Hall::USUAL,
+        };
         Self {
             seed,
             entropy: seed,
             nodes,
             shards: [1, 2, 3, 4, 8][draw.below(5) as usize],
-            rows: draw.between(2, 6),
-            sections: draw.between(2, 5),
-            buyers: draw.between(15, 40),
+            rows: draw.between(2, 6).min(hall.rows_max),
+            sections: draw.between(2, 5).min(hall.sections_max),
+            standing: hall.standing,
+            buyers: draw.between(15, 40) + hall.more_buyers,
             lasts_ms,
             queue: draw.percent(60),
             hold_seconds: draw.between(8, 40),
@@ -278,9 +345,20 @@ impl Scenario {
                 false => draw.between(2, 2 + lasts_ms / 6_000),
             },
             kinds,
+            aimed: match calm {
+                true => Vec::new(),
+                false => Self::aimed(seed, share),
+            },
             step_crash_percent: now_and_then(40, 5, 50),
             across: 0,
         }
+    }
+
+    /// From a stream of its own, so that another kind changes no other knob.
+    fn aimed(seed: u64, share: u64) -> Vec<Kind> {
+        let draw = Stream::new(seed, "aimed");
+        let some = |_: &Kind| draw.percent(share);
+        Kind::AIMED.into_iter().filter(some).collect()
     }
 
     /// The knobs of a seed whose every order spans shards and is crashed at a step of its own.
@@ -291,6 +369,14 @@ impl Scenario {
         let skew_max = if draw.percent(25) { 1_500 } else { 200 };
         let skew = || draw.between(0, 2 * skew_max) as i64 - skew_max as i64;
         let snapshot_every = [50, 200, 1_000, 20_000][draw.below(4) as usize];
+        // A pin is given up after a quarter of a minute; only a longer hold outlives that.
+        let late = Stream::new(seed, "late");
+        let hush = late.percent(40);
+        let aimed = [(Kind::Hush, hush), (Kind::LateTwins, late.percent(50))];
+        let aimed = aimed
+            .into_iter()
+            .filter(|(_, on)| *on)
+            .map(|(kind, _)| kind);
         Self {
             seed,
             entropy: seed,
@@ -298,7 +384,12 @@ impl Scenario {
             rows: 12,
             sections: shards + draw.below(3),
             buyers: 30,
-            hold_seconds: draw.between(8, 16),
+            hold_seconds: match (draw.between(8, 16), hush) {
+                (_, true) => late.between(30, 45),
+                (short, false) => short,
+            },
+            aimed: aimed.collect(),
+            lasts_ms: 25_000,
             snapshot_every,
             keep_entries: snapshot_every / 4,
             sync_ms_max: draw.between(1, 12),

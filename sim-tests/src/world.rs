@@ -5,6 +5,7 @@
 //! were wiped or damaged. Its *atlas*: at most a minority of members lose what they had made
 //! durable, counting those that are being replaced, or nothing could be promised.
 
+mod captures;
 pub mod faults;
 pub mod machine;
 pub mod postman;
@@ -20,9 +21,10 @@ use bytes::Bytes;
 use futures::future::join_all;
 use http::Request;
 use http_body_util::{BodyExt, Full};
-use ledger::Command;
+use ledger::{Command, OrderId};
 use madsim::runtime::Handle;
 use raft_node::Node;
+use raft_node::platform::Clock;
 use raft_node::platform::sim_disk::{self, CrashMode, SimDisk};
 use server::node::backend::Replicas;
 use tokio::sync::{mpsc, oneshot};
@@ -133,6 +135,7 @@ impl World {
             alarms: Mutex::default(),
         });
         world.aimer.enter(&world);
+        captures::watch(&world);
         let warden = Warden::new(&world, history);
         tokio::spawn(warden.clone().listen(said));
         tokio::spawn(warden.run_errands(todo));
@@ -201,6 +204,11 @@ impl World {
             (true, 1) => CrashMode::KeepPrefix,
             (true, _) => CrashMode::KeepSubset,
         };
+        self.crash(node, mode);
+    }
+
+    /// The process dies, and its disk keeps what `mode` says.
+    pub fn crash(&self, node: usize, mode: CrashMode) {
         let machine = &self.machines[node];
         if machine.life.standing() == Standing::Up {
             machine.life.set_standing(Standing::Down);
@@ -245,10 +253,21 @@ impl World {
         &self.machines[node].disk
     }
 
-    /// A machine's disk syncs nothing for a while.
-    pub fn stall(&self, node: usize, for_ms: u64) {
+    /// A machine's disk syncs nothing for a while, or nothing of a kind.
+    pub fn stall(&self, node: usize, file: Option<Spoiled>, for_ms: u64) {
+        let folder = file.map(|file| folder(file).0);
         let pace = &self.machines[node].pace;
-        pace.stall(Some(Duration::from_millis(for_ms)));
+        pace.stall(folder, Duration::from_millis(for_ms));
+    }
+
+    /// It syncs again.
+    pub fn unstall(&self, node: usize) {
+        self.machines[node].pace.go_on();
+    }
+
+    /// Of a disk that syncs nothing, one sync gets through.
+    pub fn let_one_sync_pass(&self, node: usize) {
+        self.machines[node].pace.let_one_pass();
     }
 
     /// Moves a machine's wall clock.
@@ -281,10 +300,7 @@ impl World {
 
     /// Spoils a file of a node that is down; its path, if there was something to spoil.
     pub fn spoil(&self, node: usize, rot: Rot, file: Spoiled, place: u64) -> Option<String> {
-        let (folder, ending) = match file {
-            Spoiled::Log => ("wal/", ".seg"),
-            Spoiled::Snapshot => ("snapshots/", ""),
-        };
+        let (folder, ending) = folder(file);
         let disk = self.disk(node);
         let files = disk.paths().into_iter();
         let files: Vec<String> = files
@@ -297,7 +313,10 @@ impl World {
             Rot::Missing => sim_disk::Rot::Missing,
             Rot::Short => sim_disk::Rot::Short,
         };
-        let path = files.get(place as usize % files.len().max(1))?;
+        let path = match file {
+            Spoiled::Tail => files.last(),
+            Spoiled::Log | Spoiled::Snapshot => files.get(place as usize % files.len().max(1)),
+        }?;
         if !disk.spoil(path, rot, place) {
             return None;
         }
@@ -378,7 +397,7 @@ impl World {
         for machine in &self.machines {
             *self.lock(&machine.life.panics_at) = None;
             machine.disk.heal();
-            machine.pace.stall(None);
+            machine.pace.go_on();
             machine.hands.set_right();
             self.resume(machine.node);
             self.restart(machine.node);
@@ -406,12 +425,61 @@ impl Door for World {
         tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
     }
 
+    fn nodes(&self) -> u64 {
+        self.members().len() as u64
+    }
+
+    fn cut_off(&self) -> Option<u64> {
+        let members = self.members();
+        let meets = |a: usize, b: usize| a == b || !self.wires.is_cut(a, b);
+        let alone = members.iter().position(|node| {
+            let met = members.iter().filter(|other| meets(*node, **other));
+            met.count() <= members.len() / 2 && self.alive(*node).is_some()
+        });
+        alone.map(|at| at as u64)
+    }
+
+    fn home_of(&self, order: OrderId) -> Option<(u64, u64)> {
+        let leader = self.leader(order.home().0.into())?;
+        let at = self.members().iter().position(|node| *node == leader)?;
+        Some((at as u64, self.machines[leader].hands.now_ms()))
+    }
+
+    async fn keep_busy(&self, order: OrderId, for_ms: u64) {
+        let nothing = Command::RecordHeld {
+            order,
+            legs: Vec::new(),
+        };
+        let nothing = proto::encode_command(&nothing);
+        let until = elapsed() + Duration::from_millis(for_ms);
+        while elapsed() < until {
+            let Some(alive) = self.home_of(order).and_then(|(at, _)| self.somebody(at)) else {
+                return;
+            };
+            let request = Request::post(format!("{PROPOSE}/{}", order.home().0))
+                .body(Full::new(nothing.clone()))
+                .expect("a well formed request");
+            let (reply, _) = oneshot::channel();
+            // Nobody wants the answer.
+            let _ = alive.inbox.try_send((request, reply));
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
     fn now_ms(&self) -> u64 {
         world_now_ms()
     }
 
     fn elapsed(&self) -> Duration {
         elapsed()
+    }
+}
+
+/// Where files of a kind lie, and how their names end.
+fn folder(file: Spoiled) -> (&'static str, &'static str) {
+    match file {
+        Spoiled::Log | Spoiled::Tail => ("wal/", ".seg"),
+        Spoiled::Snapshot => ("snapshots/", ""),
     }
 }
 

@@ -1,11 +1,13 @@
 //! P1, and fencing: a second, naive account of who has which place, fact by fact. A place is taken
 //! when it is free, and moved afterwards only for the leg that has it, in the order held, pinned,
-//! sold; every hold has a number of its own, and a pin that names another one moves nothing.
+//! sold; every hold has a number of its own, and a pin that names another one moves nothing; a leg
+//! that its home has released is never held again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::change::{Change, Moved};
 use ledger::event::Layout;
+use ledger::message::Message;
 use ledger::outcome::Places;
 use ledger::seats::SeatStatus;
 use ledger::{Command, Generation, LegKey, SeatNo, SectionKey, SectionNo, ShardId};
@@ -20,6 +22,7 @@ struct Account {
     legs: BTreeMap<(ShardId, LegKey), (SeatStatus, Places, Generation)>,
     newest: BTreeMap<ShardId, Generation>,
     blocked: BTreeSet<(SectionKey, SeatNo)>,
+    released: BTreeSet<(ShardId, LegKey)>,
     wrong: Vec<String>,
 }
 
@@ -32,6 +35,7 @@ pub(super) fn check(course: &Course) -> Vec<String> {
             act.facts
                 .iter()
                 .for_each(|fact| account.fact(entry, act, fact));
+            account.releases(entry, act);
         }
     }
     account.wrong
@@ -66,6 +70,17 @@ impl Account {
                     entry,
                     format!("a pin of {named:?} moved {leg:?}, which is {held:?}"),
                 );
+            }
+        }
+    }
+
+    fn releases(&mut self, entry: &Entry, act: &Act) {
+        let Command::Deliver { messages, .. } = &act.command else {
+            return;
+        };
+        for message in messages.iter().filter(|_| act.outcome.is_ok()) {
+            if let Message::Release { leg } = message {
+                self.released.insert((entry.shard, *leg));
             }
         }
     }
@@ -108,6 +123,9 @@ impl Account {
             }
         }
         let key = (entry.shard, moved.leg);
+        if self.released.contains(&key) {
+            self.note(entry, format!("{:?} is held, and was released", moved.leg));
+        }
         let before = self
             .legs
             .insert(key, (SeatStatus::Held, moved.places, generation));
@@ -190,6 +208,12 @@ mod tests {
         let sold_unpinned = vec![held(1, a, 1), then(2, Change::SeatsSold(a))];
         let freed_by_another = vec![held(1, a, 1), then(2, Change::SeatsFreed(b))];
         let same_number = vec![held(1, a, 1), then(2, Change::SeatsFreed(a)), held(3, b, 1)];
+        let mut released = vec![held(1, a, 1), then(2, Change::SeatsFreed(a)), held(3, a, 2)];
+        released[1].acts[0].command = Command::Deliver {
+            from: ShardId(2),
+            first: 1,
+            messages: vec![Message::Release { leg: a.leg }],
+        };
         let mut old_pin = vec![held(1, a, 2), then(2, Change::SeatsPinned(a))];
         old_pin[1].acts[0].pins.push((a.leg, Generation(1)));
         for bad in [
@@ -197,6 +221,7 @@ mod tests {
             sold_unpinned,
             freed_by_another,
             same_number,
+            released,
             old_pin,
         ] {
             assert_ne!(check(&with(bad)), Vec::<String>::new());

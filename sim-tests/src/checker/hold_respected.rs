@@ -113,9 +113,13 @@ fn follow(
         for act in &entry.acts {
             if let Some((order, late)) = starts_to_pay(entry, act, &live) {
                 // No clock ends it while it is being paid; asking again is no second start.
-                live.remove(&order);
+                let hold = live.remove(&order);
                 if late {
-                    wrong.push(format!("{order} was paid for after its time"));
+                    let until = hold.map(|hold| hold.until);
+                    let (shard, index, clock) = (entry.shard, entry.index, entry.clock);
+                    wrong.push(format!(
+                        "shard {shard} entry {index}: {order} was paid for at {clock:?}, after its time, {until:?}"
+                    ));
                 }
             }
             for fact in &act.facts {
@@ -311,6 +315,26 @@ mod tests {
         };
         assert_eq!(run(8_999), 0);
         assert_eq!(run(9_000), 1);
+    }
+
+    #[test]
+    fn a_payment_may_begin_in_the_entry_that_makes_the_hold() {
+        let pays = |index, ms| {
+            let mut pays = entry(1, index, ms, Vec::new());
+            pays.acts[0].command = Command::StartPayment {
+                order: order(1, 1).order,
+                buyer: order(1, 1).buyer,
+                method: "pm_ok".to_owned(),
+            };
+            pays.acts[0].outcome = Ok(Receipt::Payment {
+                phase: ledger::outcome::OrderPhase::Paying,
+            });
+            pays
+        };
+        let mut both = held(1, 1_000, 9_000);
+        both.acts.extend(pays(1, 1_000).acts);
+        let asked_again = pays(2, 9_500);
+        assert_eq!(check(&with(vec![both, asked_again])), Vec::<String>::new());
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod open;
 mod order_is_whole;
 mod order_turns;
 mod pass_spent_once;
+mod pins_last;
 mod queue_order;
 pub mod raft_safety;
 mod reads_are_fresh;
@@ -126,7 +127,7 @@ const CHECKS: [(&str, Check); 10] = [
 ];
 
 /// Every property of a course, by name.
-const COURSE_CHECKS: [(&str, CourseCheck); 18] = [
+const COURSE_CHECKS: [(&str, CourseCheck); 19] = [
     ("raft_safety", raft_safety::check),
     ("replicas_agree", |course| course.disagreements.clone()),
     ("snapshot_equals_replay", snapshot_equals_replay::check),
@@ -135,6 +136,7 @@ const COURSE_CHECKS: [(&str, CourseCheck); 18] = [
     ("capacity_at_every_index", capacity_at_every_index::check),
     ("fencing", fencing::check),
     ("order_turns", order_turns::check),
+    ("pins_last", pins_last::check),
     ("same_request_same_answer", same_request_same_answer::check),
     ("hold_respected", hold_respected::check),
     ("clock_keeps_pace", clock_keeps_pace::check),

@@ -4,6 +4,9 @@ use crate::fault::{Fault, Rot, Spoiled, Target};
 use crate::scenario::{Kind, Scenario};
 use crate::seed::Stream;
 
+/// How far ahead the clock of somebody who gets to lead may be.
+pub(crate) const LEAD_AHEAD_MS_MAX: u64 = 6_000;
+
 /// One fault of this kind.
 pub fn fault(kind: Kind, scenario: &Scenario, chance: &Stream) -> Fault {
     let any_node = || chance.below(scenario.nodes as u64) as usize;
@@ -42,6 +45,7 @@ pub fn fault(kind: Kind, scenario: &Scenario, chance: &Stream) -> Fault {
             node: node(),
             times: 3,
             every_ms: chance.between(200, 1_600),
+            power: false,
         },
         Kind::Pause => Fault::Pause {
             node: node(),
@@ -126,7 +130,10 @@ pub fn fault(kind: Kind, scenario: &Scenario, chance: &Stream) -> Fault {
             place: chance.next(),
             down_ms: chance.between(100, 3_000),
         },
-        Kind::SyncError => Fault::SyncError { node: node() },
+        Kind::SyncError => Fault::SyncError {
+            node: node(),
+            power_after_ms: None,
+        },
         Kind::DiskFull => Fault::DiskFull {
             node: node(),
             for_ms: chance.between(500, 8_000),
@@ -166,6 +173,59 @@ pub fn fault(kind: Kind, scenario: &Scenario, chance: &Stream) -> Fault {
         Kind::Burst => Fault::Burst {
             node: node(),
             requests: chance.between(100, 600),
+        },
+        Kind::VoteCut => Fault::VoteCut {
+            group: group(),
+            down_ms: chance.between(50, 500),
+        },
+        Kind::Unsynced => Fault::Unsynced {
+            node: node(),
+            file: match chance.percent(70) {
+                true => Spoiled::Snapshot,
+                false => Spoiled::Log,
+            },
+            for_ms: chance.between(200, 1_500),
+            down_ms: chance.between(100, 1_000),
+        },
+        Kind::FailedSync => Fault::SyncError {
+            node: node(),
+            power_after_ms: Some(chance.between(5, 500)),
+        },
+        Kind::TornTwice => Fault::CrashLoop {
+            node: node(),
+            times: chance.between(4, 8),
+            every_ms: chance.between(300, 1_600),
+            power: true,
+        },
+        Kind::RotAtTail => Fault::Spoil {
+            node: node(),
+            rot: Rot::BitFlip,
+            file: Spoiled::Tail,
+            place: chance.next(),
+            down_ms: chance.between(100, 1_000),
+        },
+        Kind::LeadAhead => Fault::LeadAhead {
+            group: group(),
+            node: any_node(),
+            by_ms: chance.between(1_000, LEAD_AHEAD_MS_MAX),
+            for_ms: chance.between(500, 3_000),
+        },
+        Kind::Hush => {
+            let first = group().max(1);
+            Fault::Hush {
+                first,
+                second: first % u32::from(scenario.shards) + 1,
+                for_ms: chance.between(19_000, 24_000),
+                later_ms: chance.between(4_000, 12_000),
+            }
+        }
+        Kind::LateTwins => Fault::LateTwins {
+            percent: chance.between(10, 60),
+            late_ms: match chance.percent(60) {
+                true => chance.between(200, 3_000),
+                false => chance.between(3_000, 25_000),
+            },
+            for_ms: chance.between(10_000, 40_000),
         },
     }
 }

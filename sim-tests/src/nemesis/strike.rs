@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::pause;
+use futures::future::join;
+use raft_node::platform::sim_disk::CrashMode;
+
+use super::{aimed, pause};
 use crate::fault::{Fault, Rot, Spoiled, Target};
 use crate::history::History;
 use crate::world::World;
@@ -37,6 +40,19 @@ pub async fn strike(world: &Arc<World>, history: &Arc<History>, fault: Fault) {
             node,
             times,
             every_ms,
+            power: true,
+        } => {
+            let Some(node) = up(world, node) else { return };
+            tally.count("4 power fails again and again");
+            for _ in 0..times {
+                torn(world, node, every_ms).await;
+            }
+        }
+        Fault::CrashLoop {
+            node,
+            times,
+            every_ms,
+            power: false,
         } => {
             let Some(node) = up(world, node) else { return };
             tally.count("4 a node dies again and again");
@@ -199,7 +215,7 @@ pub async fn strike(world: &Arc<World>, history: &Arc<History>, fault: Fault) {
                 tally.count(match (rot, file) {
                     (Rot::Missing, _) => "23 a snapshot is gone",
                     (Rot::Short, _) => "23 a snapshot is short",
-                    (Rot::BitFlip, Spoiled::Log) => "18 a bit of the log flips",
+                    (Rot::BitFlip, Spoiled::Log | Spoiled::Tail) => "18 a bit of the log flips",
                     (Rot::BitFlip, Spoiled::Snapshot) => "18 a bit of a snapshot flips",
                     (Rot::Misdirected, _) => "18 a write went elsewhere",
                     (Rot::Stale, _) => "18 a sector is stale",
@@ -216,9 +232,66 @@ pub async fn strike(world: &Arc<World>, history: &Arc<History>, fault: Fault) {
             world.kill(node, true);
             world.retire(node, Why::Wiped);
         }
-        Fault::SyncError { node } => {
+        Fault::SyncError {
+            node,
+            power_after_ms,
+        } => {
             let Some(node) = up(world, node) else { return };
             world.disk(node).fail_next_sync();
+            let Some(after_ms) = power_after_ms else {
+                return;
+            };
+            pause(after_ms).await;
+            tally.count("19 a sync fails, and then power");
+            down_and_up(world, node, CrashMode::LoseUnsynced, 500).await;
+        }
+        Fault::Unsynced {
+            node,
+            file,
+            for_ms,
+            down_ms,
+        } => {
+            let Some(node) = up(world, node) else { return };
+            tally.count("16 power fails after a while without a sync");
+            aimed::unsynced(world, node, file, for_ms).await;
+            down_and_up(world, node, CrashMode::LoseUnsynced, down_ms).await;
+        }
+        Fault::VoteCut { group, down_ms } => aimed::vote_cut(world, group, down_ms).await,
+        Fault::LeadAhead {
+            group,
+            node,
+            by_ms,
+            for_ms,
+        } => aimed::lead_ahead(world, group, node, by_ms, for_ms).await,
+        Fault::Hush {
+            first,
+            second,
+            for_ms,
+            later_ms,
+        } => {
+            tally.count("12 commands to a leader are lost for long");
+            let hush = |group, after_ms| async move {
+                pause(after_ms).await;
+                world.faults.change(|rates| rates.hushed.push(group));
+                pause(for_ms).await;
+                world.faults.change(|rates| {
+                    if let Some(at) = rates.hushed.iter().position(|one| *one == group) {
+                        rates.hushed.remove(at);
+                    }
+                });
+            };
+            join(hush(first, 0), hush(second, later_ms)).await;
+        }
+        Fault::LateTwins {
+            percent,
+            late_ms,
+            for_ms,
+        } => {
+            world
+                .faults
+                .change(|rates| rates.twins = (percent, late_ms));
+            pause(for_ms).await;
+            world.faults.change(|rates| rates.twins = (0, 0));
         }
         Fault::DiskFull { node, for_ms } => {
             let Some(node) = up(world, node) else { return };
@@ -231,7 +304,7 @@ pub async fn strike(world: &Arc<World>, history: &Arc<History>, fault: Fault) {
         Fault::Stall { node, for_ms } => {
             let Some(node) = up(world, node) else { return };
             tally.count("21 a disk stands still");
-            world.stall(node, for_ms);
+            world.stall(node, None, for_ms);
             pause(for_ms).await;
         }
         Fault::ClockJump {
@@ -313,6 +386,31 @@ async fn kill_many(world: &World, nodes: Vec<usize>, power: bool, down_ms: u64) 
     }
 }
 
+/// Power fails in the middle of many writes: while one sync takes its time others queue up, and
+/// what they wrote at once is torn. Then it fails a few times more, before much has been written
+/// over what is left of that.
+async fn torn(world: &World, node: usize, every_ms: u64) {
+    pause(every_ms / 2).await;
+    world.stall(node, None, every_ms);
+    pause(every_ms / 2).await;
+    world.let_one_sync_pass(node);
+    pause(125).await;
+    for life_ms in [every_ms / 10, every_ms / 6, every_ms / 4, every_ms / 3] {
+        down_and_up(world, node, CrashMode::KeepSubset, 20).await;
+        pause(life_ms).await;
+    }
+}
+
+/// A node's power fails for a while, if it is up.
+pub(super) async fn down_and_up(world: &World, node: usize, mode: CrashMode, down_ms: u64) {
+    if !world.is_down(node) {
+        world.crash(node, mode);
+    }
+    world.unstall(node);
+    pause(down_ms).await;
+    world.restart(node);
+}
+
 /// Cuts links for a while.
 async fn hold(world: &World, links: Vec<(usize, usize)>, for_ms: u64) {
     world.wires.cut(&links);
@@ -333,6 +431,6 @@ fn known(world: &World, target: Target) -> Option<usize> {
     }
 }
 
-fn up(world: &World, target: Target) -> Option<usize> {
+pub(super) fn up(world: &World, target: Target) -> Option<usize> {
     known(world, target).filter(|node| !world.is_down(*node))
 }

@@ -153,6 +153,10 @@ impl Door for SaleDoor {
         answer
     }
 
+    fn nodes(&self) -> u64 {
+        self.doors.nodes.len() as u64
+    }
+
     fn now_ms(&self) -> u64 {
         self.doors.now_ms()
     }

@@ -22,3 +22,4 @@ pub mod aimer;
 mod due;
 pub mod post;
 pub mod step;
+mod two_doors;

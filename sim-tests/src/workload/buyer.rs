@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use futures::future::join;
+use api::text::parse_order;
+use futures::future::{join, join_all};
 use serde_json::{Value, json};
 
 use super::person::{Errand, Person, Role, Then, Wish};
@@ -136,6 +137,8 @@ impl<D: Door> Visitor<D> {
         match then {
             Then::Leave | Then::RepeatLater { .. } => self.reread(order).await,
             Then::GiveBack => self.give_back(order).await,
+            Then::GiveBackInVain => self.give_back_in_vain(order).await,
+            Then::PayAtTheEnd { early_ms } => self.pay_at_the_end(order, *early_ms).await,
             Then::Pay { after_ms } => {
                 self.client.pause(*after_ms, *after_ms).await;
                 self.pay(order, "pm_ok").await;
@@ -264,12 +267,63 @@ impl<D: Door> Visitor<D> {
         self.reread(order).await;
     }
 
-    /// Looks at one's order, through two doors: what was answered has to be there.
-    async fn reread(&self, order: &Yes) {
-        for how in ["?consistency=linearizable", ""] {
-            let path = format!("/api/v1/orders/{}{how}", order.order);
-            self.client.call("GET", &path, None, &Value::Null).await;
+    /// Waits for a node that does not reach the others, and gives back there.
+    async fn give_back_in_vain(&self, order: &Yes) {
+        let path = format!("/api/v1/orders/{}/hold", order.order);
+        while self.client.door().now_ms() + 1_000 < order.held_until_ms {
+            let Some(at) = self.client.door().cut_off() else {
+                self.client.pause(100, 100).await;
+                continue;
+            };
+            let asked = self.client.call_at(at, "DELETE", &path, None, &Value::Null);
+            let reply = asked.await;
+            self.note(&format!("give back in vain: {}", reply.code()));
+            if let Reply::Answered(200, _) = reply {
+                self.client.history().yes(Yes {
+                    told: Told::Cancelled,
+                    ..order.clone()
+                });
+                break;
+            }
         }
+        self.reread(order).await;
+    }
+
+    /// Asks to pay just before the hold ends by the clock of its home, and again later.
+    async fn pay_at_the_end(&self, order: &Yes, early_ms: u64) {
+        let Some(id) = parse_order(&order.order) else {
+            return;
+        };
+        let left = || {
+            let (at, now) = self.client.door().home_of(id)?;
+            Some((at, order.held_until_ms.saturating_sub(now)))
+        };
+        while let Some((_, ms)) = left().filter(|(_, ms)| *ms > 200) {
+            let ms = (ms - 150).min(1_000);
+            self.client.pause(ms, ms).await;
+        }
+        if let Some((at, ms)) = left() {
+            let path = format!("/api/v1/orders/{}/pay", order.order);
+            let body = json!({"payment_method": "pm_ok"});
+            let pays = async {
+                let ms = ms.saturating_sub(early_ms);
+                self.client.pause(ms, ms).await;
+                let paid = self.client.call_at(at, "POST", &path, Some("pay"), &body);
+                paid.await
+            };
+            join(self.client.door().keep_busy(id, ms + 20), pays).await;
+        }
+        self.pay(order, "pm_ok").await;
+    }
+
+    /// Looks at one's order, through every door: what was answered has to be there, whoever is
+    /// asked. A node that leads no more, and does not know it, has to say nothing.
+    async fn reread(&self, order: &Yes) {
+        let path = format!("/api/v1/orders/{}", order.order);
+        let fresh = format!("{path}?consistency=linearizable");
+        let read = |at| self.client.call_at(at, "GET", &fresh, None, &Value::Null);
+        join_all((0..self.client.door().nodes()).map(read)).await;
+        self.client.call("GET", &path, None, &Value::Null).await;
     }
 
     /// Fetches one's tickets.

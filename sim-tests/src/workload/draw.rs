@@ -62,11 +62,28 @@ fn organizer(scenario: &Scenario) -> Person {
         wish: Wish::Nothing,
         then: Then::Leave,
     };
+    let comes_ms = chance.below(5_000);
+    let mut errands: Vec<_> = (0..chance.between(0, 5)).map(errand).collect();
+    // Rules that change while shards have no leader: every shard has to hear of them all the same.
+    let chance = Stream::new(scenario.seed, "rules of organizer");
+    errands.extend((0..chance.between(2, 8)).map(|_| Errand {
+        pause_ms: chance.between(500, 9_000),
+        asides: vec![match scenario.queue {
+            true => Aside::Rate {
+                per_minute: [60, 120, 300, 1_200][chance.below(4) as usize],
+            },
+            false => Aside::PauseFor {
+                ms: chance.between(10, 200),
+            },
+        }],
+        wish: Wish::Nothing,
+        then: Then::Leave,
+    }));
     Person {
         name: "organizer".to_owned(),
         role: Role::Organizer,
-        comes_ms: chance.below(5_000),
-        errands: (0..chance.between(0, 5)).map(errand).collect(),
+        comes_ms,
+        errands,
     }
 }
 
@@ -116,9 +133,13 @@ fn then(scenario: &Scenario, chance: &Stream) -> Then {
     let hold_ms = scenario.hold_seconds * 1_000;
     match chance.below(24) {
         0 | 1 => Then::Leave,
-        2 | 3 => Then::GiveBack,
-        4 | 5 => Then::Pay {
+        2 => Then::GiveBack,
+        3 => Then::GiveBackInVain,
+        4 => Then::Pay {
             after_ms: chance.between(hold_ms.saturating_sub(1_500), hold_ms + 500),
+        },
+        5 => Then::PayAtTheEnd {
+            early_ms: chance.below(25),
         },
         6 => Then::PayWith {
             method: "pm_declined".to_owned(),

@@ -67,6 +67,13 @@ pub enum Then {
     Leave,
     /// Gives it back.
     GiveBack,
+    /// Gives it back through a node that does not reach the others, if there is one in time.
+    GiveBackInVain,
+    /// Asks to pay in the last moment, when its home is so busy that time may run out first.
+    PayAtTheEnd {
+        /// How long before.
+        early_ms: u64,
+    },
     /// Pays so much later; perhaps about when the hold ends.
     Pay {
         /// How much.

@@ -21,7 +21,16 @@ pub struct Rates {
     pub spikes: (u64, u64),
     /// Percent of answers to people that are lost.
     pub lost_reply_percent: u64,
+    /// Groups to which no forwarded command gets.
+    pub hushed: Vec<u32>,
+    /// Groups of which no frame at all gets through.
+    pub silenced: Vec<u32>,
+    /// Percent of forwarded commands that come again, and by how much later at most.
+    pub twins: (u64, u64),
 }
+
+/// The kind of a frame that forwards a command to a leader, as the links number it.
+const FORWARDED: u32 = 5;
 
 /// The faults of all links; switched off for good when the world heals.
 pub struct Faults {
@@ -63,6 +72,13 @@ impl Faults {
         let loss = rates.lossy.iter().find(|(lossy, _)| *lossy == link);
         if loss.is_some_and(|(_, percent)| some(*percent)) {
             return Verdict::Drop;
+        }
+        let hushed = frame.kind == FORWARDED && rates.hushed.contains(&frame.group);
+        if hushed || rates.silenced.contains(&frame.group) {
+            return Verdict::Drop;
+        }
+        if frame.kind == FORWARDED && some(rates.twins.0) {
+            return Verdict::Repeat(late(rates.twins.1));
         }
         if some(rates.echo.0) {
             return Verdict::Repeat(late(rates.echo.1));

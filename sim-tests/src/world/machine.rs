@@ -246,7 +246,10 @@ async fn live(
             storage.segments_before_rewrite = knobs.segments_before_rewrite;
         })),
     };
-    let gateway = Arc::new(SimGateway(around.provider.clone()));
+    let gateway = Arc::new(SimGateway {
+        provider: around.provider.clone(),
+        node,
+    });
     let config = config(&around.scenario, node);
     let server = match server::node::run_with(config, platform, gateway, instruments).await {
         Ok(server) => server,

@@ -54,6 +54,12 @@ impl Wires {
         }
     }
 
+    /// Whether two nodes do not hear each other, in either direction.
+    pub fn is_cut(&self, a: usize, b: usize) -> bool {
+        let cuts = self.cuts();
+        cuts.contains_key(&(a, b)) || cuts.contains_key(&(b, a))
+    }
+
     /// Takes all cuts away.
     pub fn mend_all(&self) {
         let cuts = std::mem::take(&mut *self.cuts());
