@@ -42,6 +42,7 @@ pub fn replay(logs: &BTreeMap<ShardId, GroupLog>) -> Replayed {
             into: &mut replayed,
             term_of: BTreeMap::new(),
             term: 0,
+            revisions: BTreeMap::new(),
             first_join: None,
         };
         for (index, logged) in log {
@@ -64,6 +65,8 @@ struct Teller<'a> {
     /// In which term an order was opened first.
     term_of: BTreeMap<OrderId, u64>,
     term: u64,
+    /// The newest of every section.
+    revisions: BTreeMap<SectionKey, u64>,
     first_join: Option<u64>,
 }
 
@@ -150,7 +153,9 @@ impl Teller<'_> {
         }
     }
 
-    fn sections(&self, acts: &[Act]) -> Vec<SectionCount> {
+    /// Sections that an entry touched: also those whose places moved and moved back, of which no
+    /// fact is left but a later revision.
+    fn sections(&mut self, acts: &[Act]) -> Vec<SectionCount> {
         let facts = acts.iter().flat_map(|act| &act.facts);
         let moved = facts.filter_map(|fact| fact.moved().map(|moved| moved.section));
         let mut touched: BTreeSet<SectionKey> = moved.collect();
@@ -165,6 +170,14 @@ impl Teller<'_> {
                         .sections(event)
                         .map(|section| section.key()),
                 );
+            }
+        }
+        for event in self.ledger.seats().events() {
+            for section in self.ledger.seats().sections(event) {
+                let (key, revision) = (section.key(), section.revision());
+                if self.revisions.insert(key, revision) != Some(revision) {
+                    touched.insert(key);
+                }
             }
         }
         touched
