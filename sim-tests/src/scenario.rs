@@ -112,6 +112,9 @@ pub struct Scenario {
     pub rows: u64,
     /// Numbered sections; there is one standing section besides.
     pub sections: u64,
+    /// Whether the house is far too small for those who come, and who keep asking. Reaches seats
+    /// that expired or were refunded and are sold again, and a waiting room that takes nobody.
+    pub scarce: bool,
     /// People.
     pub buyers: u64,
     /// How long people keep coming and faults keep striking. Long runs reach what needs a history:
@@ -186,6 +189,7 @@ impl Default for Scenario {
             shards: 1,
             rows: 4,
             sections: 2,
+            scarce: false,
             buyers: 20,
             lasts_ms: 10_000,
             queue: false,
@@ -244,13 +248,14 @@ impl Scenario {
         };
         let (skew_ms, drift_ppm) = (per_node(true, skew_max), per_node(drifts, 500));
         let snapshot_every = [50, 200, 1_000, 20_000][draw.below(4) as usize];
-        Self {
+        let scenario = Self {
             seed,
             entropy: seed,
             nodes,
             shards: [1, 2, 3, 4, 8][draw.below(5) as usize],
             rows: draw.between(2, 6),
             sections: draw.between(2, 5),
+            scarce: false,
             buyers: draw.between(15, 40),
             lasts_ms,
             queue: draw.percent(60),
@@ -280,6 +285,22 @@ impl Scenario {
             kinds,
             step_crash_percent: now_and_then(40, 5, 50),
             across: 0,
+        };
+        // A draw of its own: it changes nobody else's.
+        match Stream::new(seed, "scarce").percent(12) {
+            true => scenario.scarcely(),
+            false => scenario,
+        }
+    }
+
+    /// The same in a house far too small.
+    fn scarcely(self) -> Self {
+        Self {
+            scarce: true,
+            rows: 1,
+            sections: 2,
+            hold_seconds: self.hold_seconds.min(12),
+            ..self
         }
     }
 

@@ -99,7 +99,8 @@ pub async fn create_show<D: Door>(
     let (door, history) = (door.clone(), history.clone());
     let entropy = scenario.entropy;
     let organizer = Client::sign_in(door, history, entropy, "organizer", "organizer").await;
-    let (seats_per_row, standing) = (SEATS_PER_ROW, 10);
+    let standing = if scenario.scarce { 2 } else { 10 };
+    let seats_per_row = SEATS_PER_ROW;
     let name = |number: u64| char::from(b'A' + number as u8).to_string();
     let mut sections: Vec<Value> = (0..scenario.sections)
         .map(|number| {
