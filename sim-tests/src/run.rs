@@ -277,6 +277,7 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         .ok_or("a node is down")?;
     let mut evidence = Evidence {
         now_ms: world_now_ms(),
+        clocks: BTreeMap::new(),
         yes: history.all_yes(),
         digests: BTreeMap::new(),
         shards: BTreeMap::new(),
@@ -307,8 +308,11 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
                 .catalogue
                 .look(|catalogue, _, _| catalogue.event(event).cloned())
         };
-        let view = first.replicas.ledgers[&shard]
-            .look(|ledger, applied, _| audit_view::view(ledger, applied, &names));
+        let (view, clock) = first.replicas.ledgers[&shard].look(|ledger, applied, _| {
+            let view = audit_view::view(ledger, applied, &names);
+            (view, ledger.now().0)
+        });
+        evidence.clocks.insert(shard.0, clock);
         if view.owed > 0 {
             return Err(format!("shard {shard} still owes messages or payments"));
         }

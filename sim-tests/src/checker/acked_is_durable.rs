@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Evidence;
 use crate::history::Told;
 
-/// A hold told to end this much later than now must still be there.
+/// A hold told to end this much later than now, by the time in its order's log, must still be there.
+/// Whether that time is right is for `hold_respected` and `clock_keeps_pace` to say.
 const MARGIN_MS: u64 = 2_000;
 
 pub(super) fn check(evidence: &Evidence) -> Vec<String> {
@@ -48,7 +49,7 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
                 }
             }
             Told::Held => {
-                let over = yes.held_until_ms < evidence.now_ms + MARGIN_MS;
+                let over = yes.held_until_ms < evidence.now_for(&yes.order) + MARGIN_MS;
                 if order.is_none() && !over && !touched.contains(yes.order.as_str()) {
                     wrong.push(format!(
                         "{} was told held and is gone before its time",
@@ -68,4 +69,35 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
         }
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use ledger::{OrderId, ShardId};
+
+    use super::*;
+    use crate::history::Yes;
+
+    #[test]
+    fn a_hold_is_over_by_the_time_in_its_log() {
+        let id = OrderId::new(ShardId(1), 7);
+        let held = Yes {
+            told: Told::Held,
+            order: uuid::Uuid::from_u128(id.0).to_string(),
+            seats: Vec::new(),
+            amount: 0,
+            held_until_ms: 90_000,
+            tickets: Vec::new(),
+        };
+        let mut evidence = Evidence {
+            now_ms: 20_000,
+            yes: vec![held],
+            ..Evidence::default()
+        };
+        assert_eq!(check(&evidence).len(), 1, "lost");
+        evidence.clocks.insert(2, 95_000);
+        assert_eq!(check(&evidence).len(), 1, "another shard's clock");
+        evidence.clocks.insert(1, 95_000);
+        assert_eq!(check(&evidence).len(), 0, "it ended in time");
+    }
 }

@@ -51,6 +51,9 @@ use crate::history::{Told, Yes};
 pub struct Evidence {
     /// The true wall clock, in ms since the epoch, when this was gathered.
     pub now_ms: u64,
+    /// The time in the log of every shard, as far as it was looked at: a leader whose clock leapt
+    /// leaves it ahead, and holds are told and ended by it.
+    pub clocks: BTreeMap<u16, u64>,
     /// Every "yes" a client got, in order.
     pub yes: Vec<Yes>,
     /// (applied, digest) of every replica, by shard, a node each.
@@ -76,6 +79,14 @@ pub struct Evidence {
 impl Evidence {
     fn orders(&self) -> impl Iterator<Item = &OrderView> {
         self.shards.values().flat_map(|shard| &shard.orders)
+    }
+
+    /// What time it is for an order: its home's, or the true one.
+    fn now_for(&self, order: &str) -> u64 {
+        let home = order.parse::<uuid::Uuid>();
+        let home = home.map(|id| OrderId(id.as_u128()).home().0);
+        let clock = home.ok().and_then(|home| self.clocks.get(&home).copied());
+        self.now_ms.max(clock.unwrap_or(0))
     }
 
     /// Orders whose money was to go back.

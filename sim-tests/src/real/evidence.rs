@@ -89,6 +89,7 @@ pub async fn gather(witnesses: &Witnesses<'_>, sales: &[Sale]) -> Result<Evidenc
         all_must_end: true,
         left_over: Vec::new(),
         changed_messages: Vec::new(),
+        clocks: BTreeMap::new(),
     })
 }
 
