@@ -48,7 +48,7 @@ pub enum BackendError {
 pub struct Freshness {
     /// Index of the last entry applied here.
     pub index: u64,
-    /// Milliseconds since this replica last heard from its leader, as far as it knows.
+    /// Everything committed so many milliseconds ago is in what this replica shows.
     pub age_ms: u64,
 }
 

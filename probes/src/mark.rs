@@ -62,8 +62,6 @@ marks! {
     AnswerOfNoAttempt,
     /// Money that nobody knew of had been reserved after all.
     DoubtThenCommitted,
-    /// A leg's sale was told to a home that had heard of it.
-    SoldTwiceTold,
     /// Money was reserved for a try that was over, and the reservation undone.
     LateAuthorizationUndone,
     /// An authorization was heard of a second time.
@@ -74,8 +72,6 @@ marks! {
     RefundedAgain,
     /// A paid order was refunded.
     Refunded,
-    /// A message came before the one it follows.
-    DeliveryGap,
     /// A message was delivered twice and handled once.
     DeliveredAgain,
     /// A leg was to be held after its order had ended.
@@ -130,8 +126,6 @@ marks! {
     LookedUpInVain,
     /// A payment in doubt was looked up and found done or refused.
     LookedUp,
-    /// A courier delivered what the receiver had long had.
-    CourierBehind,
     /// A delivery's acknowledgement was lost.
     AcknowledgementLost,
     /// (Seen in the log) a group changed its leader while seats were pinned.

@@ -17,7 +17,7 @@ use crate::error::{ProposeError, ReadError};
 use crate::group::{Group, Leader};
 use crate::node::Shared;
 use crate::propose::{Answer, Committed, NotCommitted, ReplyTo};
-use crate::transport::link::CallError;
+use crate::transport::link::{CallError, Link};
 use crate::transport::peer;
 use crate::transport::wire::{Kind, Reason, Refused};
 use crate::watch;
@@ -113,7 +113,7 @@ impl Client {
         command: Bytes,
         until: Duration,
     ) -> Result<Try<Committed>, ProposeError> {
-        let Some(link) = self.shared.links.get(node) else {
+        let Some(link) = self.link(group, node) else {
             return Ok(Try::Elsewhere(None));
         };
         let left = until.saturating_sub(self.now());
@@ -191,7 +191,7 @@ impl Client {
             let asked = tokio::time::timeout(left, group.read_index_here()).await;
             return asked.map_err(|_| None)?.map_err(|refused| refused.leader);
         }
-        let link = self.shared.links.get(node).ok_or(None)?;
+        let link = self.link(group, node).ok_or(None)?;
         let answer = link
             .call(group.id, Kind::ReadIndex, Bytes::new(), left)
             .await;
@@ -230,6 +230,17 @@ impl Client {
     #[must_use]
     pub fn leader(&self, group: u32) -> Option<watch::Receiver<Leader>> {
         Some(self.shared.group(group)?.leader.clone())
+    }
+
+    /// The link to a member of a group. One that joined later is in nobody's configuration, and
+    /// was dialled only by those who led since; the membership says where it is.
+    pub(crate) fn link(&self, group: &Group, node: u64) -> Option<Arc<Link>> {
+        let links = &self.shared.links;
+        links.get(node).or_else(|| {
+            let metrics = group.metrics();
+            let peer = metrics.membership_config.membership().get_node(&node)?;
+            Some(links.reach(node, &peer.addr))
+        })
     }
 
     pub(crate) fn now(&self) -> Duration {

@@ -1,14 +1,14 @@
 //! One group's replica on this node: consensus, its machine, its queue, and who is said to lead.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use openraft::ReadPolicy;
 use openraft::error::{LinearizableReadError, RaftError};
+use openraft::{ReadPolicy, ServerState};
 use probes::Bug;
 
-use crate::applier::{Applied, Replica};
+use crate::applier::{Applied, Replica, index_of};
+use crate::freshness::{Freshness, Standing};
 use crate::propose::Proposer;
 use crate::transport::wire::{Reason, Refused};
 use crate::types::{Raft, RaftMetrics};
@@ -31,8 +31,7 @@ pub(crate) struct Group {
     pub(crate) applied: watch::Receiver<Applied>,
     pub(crate) leader: watch::Receiver<Leader>,
     pub(crate) proposer: Arc<Proposer>,
-    /// When a leader's append last came in, in ms of the monotonic clock.
-    pub(crate) heard_ms: AtomicU64,
+    pub(crate) freshness: Freshness,
 }
 
 impl Group {
@@ -54,6 +53,28 @@ impl Group {
             }
             Err(RaftError::Fatal(fatal)) => Err(Refused::new(Reason::Stopped).with_text(fatal)),
         }
+    }
+
+    /// What this leader can say of itself without asking anybody.
+    pub(crate) fn standing_here(&self) -> Result<Standing, Refused> {
+        let metrics = self.raft.metrics();
+        let seen = metrics.borrow();
+        let own = seen.state == ServerState::Leader && seen.vote.committed;
+        let term = seen.vote.leader_id.term;
+        let committed = seen.local_committed.as_ref();
+        // Before an entry of its own term it does not know all that its predecessors committed.
+        if !own || committed.is_none_or(|last| last.committed_leader_id().term != term) {
+            return Err(Refused::new(Reason::NotLeader).with_leader(seen.current_leader));
+        }
+        let mut voters = seen.membership_config.membership().voter_ids();
+        let alone = voters.all(|voter| voter == *self.raft.node_id());
+        let doubt = match seen.last_quorum_acked {
+            _ if alone => Duration::ZERO,
+            Some(acked) => acked.into_inner().elapsed(),
+            None => return Err(Refused::new(Reason::NotLeader)),
+        };
+        let index = index_of(&seen.local_committed);
+        Ok(Standing { index, doubt })
     }
 
     /// Waits until this replica applied `index`; false when it stopped first.

@@ -15,6 +15,7 @@ pub mod applier;
 pub mod client;
 pub mod config;
 pub mod error;
+mod freshness;
 mod gather;
 mod group;
 pub mod leader;

@@ -104,7 +104,7 @@ impl Client {
                 Err(_) => Err(CallError::TimedOut(node)),
             };
         }
-        match self.shared.links.get(node) {
+        match self.link(group, node) {
             Some(link) => link.call(group.id, Kind::Admin, payload, time).await,
             None => Err(CallError::Unreachable(node)),
         }

@@ -2,7 +2,7 @@
 //! stopped together.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::applier::{Applied, Applier};
 use crate::client::Client;
 use crate::config::NodeConfig;
 use crate::error::{AdminError, InitializeError, StartError};
+use crate::freshness::{self, Freshness};
 use crate::group::{Group, Leader};
 use crate::leader::{Duty, Supervisor};
 use crate::machine::Machine;
@@ -138,15 +139,20 @@ impl Node {
             links: Connections::default(),
         });
         let (failed, failures) = watch::channel(None);
+        let client = Client {
+            shared: shared.clone(),
+        };
+        let groups = shared.groups.values();
+        let freshness = groups
+            .map(|group| Task::spawn(freshness::keep(client.clone(), group.clone())))
+            .collect();
         let supervisors = published
             .into_iter()
             .map(|(id, published)| {
                 let supervisor = Supervisor {
                     group: shared.groups[&id].clone(),
                     platform: platform.clone(),
-                    client: Client {
-                        shared: shared.clone(),
-                    },
+                    client: client.clone(),
                     duties: duties.clone(),
                     published,
                 };
@@ -162,6 +168,7 @@ impl Node {
                 shared: shared.clone(),
                 served,
                 supervisors,
+                freshness,
                 serving,
                 hang_up,
                 storage,
@@ -243,18 +250,20 @@ impl Node {
         Some(self.shared.groups.get(&group)?.applied.clone())
     }
 
-    /// How long ago this replica heard from a leader, in ms: 0 where this node leads, and all of
-    /// its life where it has not heard of any.
+    /// How old what this replica shows is at most, in ms: it shows everything that was committed
+    /// so long ago. `u64::MAX` while nothing is known. See [`Self::is_read`].
     #[must_use]
-    pub fn contact_age_ms(&self, group: u32) -> u64 {
-        let Some(group) = self.shared.groups.get(&group) else {
-            return u64::MAX;
-        };
-        if group.leader.borrow().node == Some(self.shared.config.node_id) {
-            return 0;
+    pub fn age_ms(&self, group: u32) -> u64 {
+        let now = self.shared.platform.clock.monotonic();
+        let group = self.shared.groups.get(&group);
+        group.map_or(u64::MAX, |group| group.freshness.age_ms(now))
+    }
+
+    /// Somebody reads this replica: its age is kept small for a while.
+    pub fn is_read(&self, group: u32) {
+        if let Some(group) = self.shared.groups.get(&group) {
+            group.freshness.is_read();
         }
-        let now = self.shared.platform.clock.monotonic().as_millis() as u64;
-        now.saturating_sub(group.heard_ms.load(Ordering::Relaxed))
     }
 
     /// Hands a group's leadership to another voter.
@@ -390,7 +399,7 @@ async fn open_group(
         applied,
         leader,
         proposer,
-        heard_ms: AtomicU64::new(0),
+        freshness: Freshness::default(),
     };
     Ok((group, published))
 }
@@ -434,6 +443,7 @@ struct Running {
     shared: Arc<Shared>,
     served: Arc<Served>,
     supervisors: Vec<Task>,
+    freshness: Vec<Task>,
     serving: Task,
     hang_up: oneshot::Sender<()>,
     storage: Storage,
@@ -446,12 +456,14 @@ async fn stop_when_told(told: oneshot::Receiver<()>, running: Running) {
         shared,
         served,
         supervisors,
+        freshness,
         mut serving,
         hang_up,
         storage,
     } = running;
     shared.stopping.store(true, Ordering::Relaxed);
     drop(supervisors);
+    drop(freshness);
     let _ = hang_up.send(());
     served.links.close();
     shared.links.close();

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Percent of calls that never get there, on every day but a healed one.
 const UNHEARD_PERCENT: u64 = 3;
 
+/// Percent of refusals that somebody at the provider looks at again.
+const SECOND_THOUGHTS_PERCENT: u64 = 15;
+
 /// One payment in the provider's book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
@@ -51,6 +54,8 @@ pub struct Letter {
     pub key: String,
     /// The provider's id of the payment.
     pub reference: String,
+    /// Which try, when the key does not tell.
+    pub attempt: Option<u8>,
 }
 
 /// What comes in and what goes out.
@@ -82,6 +87,7 @@ struct Day {
     lost_answer_percent: u64,
     stored_error_percent: u64,
     late_deed_percent: u64,
+    second_thoughts_percent: u64,
 }
 
 /// The provider.
@@ -121,6 +127,11 @@ impl Provider {
             lost_answer_percent: scenario.lost_answer_percent,
             stored_error_percent: scenario.stored_error_percent,
             late_deed_percent: scenario.late_deed_percent,
+            // Nobody hears of them where there are no letters.
+            second_thoughts_percent: match scenario.webhook_fault_percent {
+                0 => 0,
+                _ => SECOND_THOUGHTS_PERCENT,
+            },
         };
         let provider = Arc::new(Self {
             book: Mutex::new(BTreeMap::new()),
@@ -262,6 +273,7 @@ impl Provider {
             order: call.order.clone(),
             key: call.key.clone(),
             reference: reference.to_owned(),
+            attempt: None,
         };
         // Nobody may want letters.
         let _ = self.letters.send(letter);
@@ -295,8 +307,30 @@ impl Provider {
                 }
             }
         }
+        if step == Step::Authorize && matches!(answer, GatewayAnswer::Refused { .. }) {
+            tokio::spawn(self.clone().think_again(call));
+        }
         // Whoever asked may have gone.
         let _ = reply.send(answer);
+    }
+
+    /// A refusal that is looked at again, and the money reserved after all: only a letter tells.
+    async fn think_again(self: Arc<Self>, call: PaymentCall) {
+        if !self.chance.percent(self.day().second_thoughts_percent) {
+            return;
+        }
+        self.pass(self.chance.between(500, 10_000)).await;
+        let reference = payment_of(&call);
+        let mut book = self.book();
+        let declined = book.get_mut(&reference);
+        let declined = declined.filter(|payment| payment.state == ProviderState::Declined);
+        if let Some(payment) = declined
+            && !self.is_healed()
+        {
+            self.tally.count("34 a refusal is taken back");
+            payment.state = ProviderState::Authorized;
+            self.write(payment.state, &call, &reference);
+        }
     }
 
     /// Takes its time, does the deed, and perhaps does not get the answer across.

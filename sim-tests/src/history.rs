@@ -106,6 +106,7 @@ impl History {
         inner.trace.update(line.as_bytes());
         inner.trace.update(b"\n");
         inner.events += 1;
+        tracing::debug!("{line}");
         inner.lines.push(line);
     }
 

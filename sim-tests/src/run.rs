@@ -41,8 +41,6 @@ const A_LEAP_MS: u64 = 2 * 3_600_000;
 pub struct Verdict {
     /// Promises broken; none, one hopes.
     pub violations: Vec<Violation>,
-    /// Promises broken in a way that is known and not mended yet, each with its story.
-    pub open: Vec<(Violation, &'static str)>,
     /// Hash of all that was noted.
     pub trace: String,
     /// How much was noted.
@@ -156,19 +154,11 @@ pub async fn run(plan: Plan) -> Verdict {
     let ended = ended(&world, &history);
     let (shots, crashes, _) = aimer.score();
     let (trace, events) = history.trace();
-    let mut open = Vec::new();
-    violations.retain(|violation| {
-        let story = checker::open::story(violation);
-        open.extend(story.map(|story| (violation.clone(), story)));
-        story.is_none()
-    });
-    let all = violations.iter().chain(open.iter().map(|(known, _)| known));
-    let lives = all.map(|violation| violation.found.as_str());
-    let lives: Vec<_> = lives.collect();
+    let found = violations.iter().map(|violation| violation.found.as_str());
+    let found: Vec<_> = found.collect();
     Verdict {
-        lives: timeline::of(&lives.join("\n"), &course),
+        lives: timeline::of(&found.join("\n"), &course),
         violations,
-        open,
         trace,
         events,
         simulated: elapsed(),

@@ -146,6 +146,9 @@ pub struct Scenario {
     /// Places of the standing section. With few places in all, people wait for stock, in front of a
     /// cursor that stands still.
     pub standing: u64,
+    /// Whether the house is far too small for those who come, and who keep asking. Reaches seats
+    /// that expired or were refunded and are sold again, and a waiting room that takes nobody.
+    pub scarce: bool,
     /// People.
     pub buyers: u64,
     /// How long people keep coming and faults keep striking. Long runs reach what needs a history:
@@ -223,6 +226,7 @@ impl Default for Scenario {
             rows: 4,
             sections: 2,
             standing: 10,
+            scarce: false,
             buyers: 20,
             lasts_ms: 10_000,
             queue: false,
@@ -310,7 +314,7 @@ impl Scenario {
             true => Hall::TINY,
             false => Hall::USUAL,
         };
-        Self {
+        let scenario = Self {
             seed,
             entropy: seed,
             nodes,
@@ -318,6 +322,7 @@ impl Scenario {
             rows: draw.between(2, 6).min(hall.rows_max),
             sections: draw.between(2, 5).min(hall.sections_max),
             standing: hall.standing,
+            scarce: false,
             buyers: draw.between(15, 40) + hall.more_buyers,
             lasts_ms,
             queue: draw.percent(60),
@@ -351,6 +356,23 @@ impl Scenario {
             },
             step_crash_percent: now_and_then(40, 5, 50),
             across: 0,
+        };
+        // A draw of its own: it changes nobody else's.
+        match Stream::new(seed, "scarce").percent(12) {
+            true => scenario.scarcely(),
+            false => scenario,
+        }
+    }
+
+    /// The same in a house far too small.
+    fn scarcely(self) -> Self {
+        Self {
+            scarce: true,
+            standing: 2,
+            rows: 1,
+            sections: 2,
+            hold_seconds: self.hold_seconds.min(12),
+            ..self
         }
     }
 

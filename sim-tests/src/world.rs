@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use ledger::{Command, OrderId};
@@ -57,15 +57,42 @@ pub const PROPOSE: &str = "/simulator/propose";
 /// A request on its way into a node, and the way back.
 pub type Call = (Request<Full<Bytes>>, oneshot::Sender<Answer>);
 
+/// Something that a process is to do.
+pub type Deed = BoxFuture<'static, ()>;
+
 /// What is known of a running node.
 #[derive(Clone)]
 pub struct Alive {
     /// Its door.
     pub inbox: mpsc::Sender<Call>,
+    /// What its process does for its operator. See [`Alive::does`].
+    pub deeds: mpsc::UnboundedSender<Deed>,
     /// Its consensus half.
     pub node: Arc<Node>,
     /// Its replicas.
     pub replicas: Arc<Replicas>,
+}
+
+/// How long an operator waits for what a process does.
+const DEED_WITHIN: Duration = Duration::from_secs(25);
+
+impl Alive {
+    /// Has the process do something, and waits for it; `None` when it died over it, or takes too
+    /// long. Whatever dials has to be done by the process: what is done from outside is done by a
+    /// machine that nobody can hear, and what it dialled would stay with the node for good.
+    pub async fn does<R: Send + 'static>(
+        &self,
+        deed: impl Future<Output = R> + Send + 'static,
+    ) -> Option<R> {
+        let (done, result) = oneshot::channel();
+        let deed = async move {
+            // Whoever waits may have given up.
+            let _ = done.send(deed.await);
+        };
+        self.deeds.send(Box::pin(deed)).ok()?;
+        let result = tokio::time::timeout(DEED_WITHIN, result);
+        result.await.ok()?.ok()
+    }
 }
 
 /// The cluster and what surrounds it.
@@ -480,6 +507,12 @@ fn folder(file: Spoiled) -> (&'static str, &'static str) {
     match file {
         Spoiled::Log | Spoiled::Tail => ("wal/", ".seg"),
         Spoiled::Snapshot => ("snapshots/", ""),
+    }
+}
+
+async fn labour(mut deeds: mpsc::UnboundedReceiver<Deed>) {
+    while let Some(deed) = deeds.recv().await {
+        tokio::spawn(deed);
     }
 }
 

@@ -32,7 +32,7 @@ use crate::text;
 /// Bodies shorter than this are not worth compressing.
 const GZIP_BYTES_MIN: usize = 1_024;
 const MAPS_MAX: usize = 4_096;
-/// The youngest that a map says it is: a healthy replica hears of its leader more often.
+/// The youngest that a map says it is: a healthy replica asks its leader about as often.
 const AGE_MS_MIN: u64 = 256;
 
 /// What of the map, and how fresh.

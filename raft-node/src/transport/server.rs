@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -177,11 +176,7 @@ fn dispatch(served: &Served, frame: Frame, lane: &Lane) -> Option<BoxFuture<'sta
         return None;
     }
     let group = group.clone();
-    let now_ms = served.clock.monotonic().as_millis() as u64;
     Some(Box::pin(async move {
-        if kind == Kind::Append {
-            group.heard_ms.store(now_ms, Ordering::Relaxed);
-        }
         let work = serve(&group, kind, frame.payload);
         match tokio::time::timeout(deadline, work).await {
             Ok(Ok(payload)) => answerer.accept(payload),
@@ -232,6 +227,7 @@ async fn serve(group: &Group, kind: Kind, payload: Bytes) -> Result<Bytes, Refus
         Kind::ReadIndex => wire::encode(&super::peer::ReadIndexReply {
             index: group.read_index_here().await?,
         }),
+        Kind::Freshness => group.standing_here()?.encode(),
         Kind::Admin => membership::serve(group, payload).await?,
         Kind::Propose => unreachable!("proposals are queued, not served"),
     })

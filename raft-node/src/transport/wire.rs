@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Propose = 5,
     ReadIndex = 6,
     Admin = 7,
+    Freshness = 8,
 }
 
 /// Set in the kind of an answer.
@@ -41,6 +42,7 @@ impl Kind {
             5 => Self::Propose,
             6 => Self::ReadIndex,
             7 => Self::Admin,
+            8 => Self::Freshness,
             _ => return None,
         })
     }

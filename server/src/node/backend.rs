@@ -180,7 +180,8 @@ impl Backend for NodeBackend {
             return false;
         };
         let group = u32::from(shard.0);
-        let age_ms = self.node.contact_age_ms(group);
+        self.node.is_read(group);
+        let age_ms = self.node.age_ms(group);
         // Read before the state, so that the state is at least that new.
         let index = self
             .node

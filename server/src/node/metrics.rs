@@ -100,7 +100,7 @@ impl Seen {
         let groups = self.node.status();
         let ages = groups
             .iter()
-            .map(|group| (group.group, self.node.contact_age_ms(group.group)));
+            .map(|group| (group.group, self.node.age_ms(group.group)));
         consensus(&groups, &ages.collect(), registry);
         log(self.node.wal(), registry);
         let ledgers = self.replicas.ledgers.iter();
@@ -124,12 +124,12 @@ fn consensus(groups: &[GroupStatus], ages_ms: &BTreeMap<u32, u64>, registry: &mu
         raft.register(name, help, family);
     }
     let ages = Family::<OfGroup, Gauge<f64, AtomicU64>>::default();
-    for (&group, &ms) in ages_ms {
+    for (&group, &ms) in ages_ms.iter().filter(|(_, ms)| **ms < u64::MAX) {
         let seconds = ms as f64 / 1_000.0;
         ages.get_or_create(&OfGroup { group }).set(seconds);
     }
-    let help = "How long ago this replica heard of a leader; 0 where it leads";
-    raft.register_with_unit("contact_age", help, Unit::Seconds, ages);
+    let help = "What this replica has applied is at most so old; absent while that is unknown";
+    raft.register_with_unit("age", help, Unit::Seconds, ages);
 }
 
 fn log(wal: &WalCounters, registry: &mut Registry) {
@@ -302,7 +302,7 @@ mod tests {
         let text = everything();
         assert!(text.contains("usher_raft_term{group=\"1\"} 2\n"), "{text}");
         assert!(text.contains("usher_raft_leads{group=\"1\"} 0\n"));
-        assert!(text.contains("usher_raft_contact_age_seconds{group=\"1\"} 1.5\n"));
+        assert!(text.contains("usher_raft_age_seconds{group=\"1\"} 1.5\n"));
         assert!(text.contains("usher_ledger_places{shard=\"1\",state=\"sold\"} 0\n"));
         assert!(text.contains("usher_read_model_complete 1\n"));
     }

@@ -167,10 +167,6 @@ mod simulated {
             println!("ended {fate} {count}");
         }
         println!("trace {}", verdict.trace);
-        for (violation, story) in &verdict.open {
-            println!("OPEN {story}");
-            println!("  {}: {}", violation.property, violation.found);
-        }
         for line in &verdict.lives {
             println!("{line}");
         }

@@ -67,3 +67,44 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
     }
     wrong
 }
+
+#[cfg(test)]
+mod tests {
+    use ledger::{OrderId, ShardId};
+
+    use server::node::audit_view::AuditView;
+
+    use super::*;
+    use crate::history::Yes;
+
+    fn at(now_ms: u64) -> AuditView {
+        AuditView {
+            now_ms,
+            ..AuditView::default()
+        }
+    }
+
+    #[test]
+    fn a_hold_is_over_by_the_time_in_its_log() {
+        let id = OrderId::new(ShardId(1), 7);
+        let held = Yes {
+            told: Told::Held,
+            order: uuid::Uuid::from_u128(id.0).to_string(),
+            seats: Vec::new(),
+            amount: 0,
+            held_until_ms: 90_000,
+            tickets: Vec::new(),
+        };
+        let mut evidence = Evidence {
+            yes: vec![held],
+            ..Evidence::default()
+        };
+        assert_eq!(check(&evidence).len(), 1, "lost");
+        evidence.shards.insert(1, at(89_999));
+        assert_eq!(check(&evidence).len(), 1, "lost");
+        evidence.shards.insert(2, at(95_000));
+        assert_eq!(check(&evidence).len(), 1, "another shard's clock");
+        evidence.shards.insert(1, at(90_000));
+        assert_eq!(check(&evidence).len(), 0, "it ended in time");
+    }
+}

@@ -21,7 +21,6 @@ mod hold_respected;
 mod log_says_what_was_told;
 mod money_is_conserved;
 pub mod nothing_is_left_over;
-pub mod open;
 mod order_is_whole;
 mod order_turns;
 mod pass_spent_once;

@@ -13,10 +13,6 @@ use super::course::order_in;
 use crate::client::Reply;
 use crate::history::Op;
 
-/// A leader tells followers what is committed with what it sends next: a heartbeat later at most,
-/// and one may be lost.
-const HEARD_LATE: Duration = Duration::from_millis(1_500);
-
 /// What an order looks like from outside: words that mean the same are one.
 type Look = &'static str;
 
@@ -169,7 +165,7 @@ fn maps(course: &Course) -> Vec<String> {
         let age = Duration::from_millis(body["age_ms"].as_u64().unwrap_or(0));
         let since = match is_linearizable(op) {
             true => op.invoked,
-            false => op.invoked.saturating_sub(age + HEARD_LATE),
+            false => op.invoked.saturating_sub(age),
         };
         let floor = past
             .iter()

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use ledger::change::Change;
 use ledger::command::CloseReason;
 use ledger::message::Message;
-use ledger::outcome::OrderPhase;
+use ledger::outcome::{OrderPhase, Places};
 use ledger::seats::{Counts, SeatStatus};
 use ledger::tickets::TicketState;
-use ledger::{Command, EventId, Ledger, OrderId, SectionKey, ShardId, Timestamp};
+use ledger::{Command, EventId, Ledger, OrderId, SeatNo, SectionKey, ShardId, Timestamp};
 use probes::Mark;
 
 use super::course::{Act, BuyerCount, DrawnView, Entry, RoomView, SectionCount};
@@ -42,6 +42,8 @@ pub fn replay(logs: &BTreeMap<ShardId, GroupLog>) -> Replayed {
             into: &mut replayed,
             term_of: BTreeMap::new(),
             term: 0,
+            revisions: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             first_join: None,
         };
         for (index, logged) in log {
@@ -64,7 +66,20 @@ struct Teller<'a> {
     /// In which term an order was opened first.
     term_of: BTreeMap<OrderId, u64>,
     term: u64,
+    /// The newest of every section.
+    revisions: BTreeMap<SectionKey, u64>,
     first_join: Option<u64>,
+    /// How a seat came free last.
+    given_up: BTreeMap<(SectionKey, SeatNo), GivenUp>,
+}
+
+/// How a seat that somebody had came free.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GivenUp {
+    /// A hold's time was over.
+    Expired,
+    /// The money went back.
+    Refunded,
 }
 
 impl Teller<'_> {
@@ -150,7 +165,9 @@ impl Teller<'_> {
         }
     }
 
-    fn sections(&self, acts: &[Act]) -> Vec<SectionCount> {
+    /// Sections that an entry touched: also those whose places moved and moved back, of which no
+    /// fact is left but a later revision.
+    fn sections(&mut self, acts: &[Act]) -> Vec<SectionCount> {
         let facts = acts.iter().flat_map(|act| &act.facts);
         let moved = facts.filter_map(|fact| fact.moved().map(|moved| moved.section));
         let mut touched: BTreeSet<SectionKey> = moved.collect();
@@ -165,6 +182,14 @@ impl Teller<'_> {
                         .sections(event)
                         .map(|section| section.key()),
                 );
+            }
+        }
+        for event in self.ledger.seats().events() {
+            for section in self.ledger.seats().sections(event) {
+                let (key, revision) = (section.key(), section.revision());
+                if self.revisions.insert(key, revision) != Some(revision) {
+                    touched.insert(key);
+                }
             }
         }
         touched
@@ -290,6 +315,33 @@ impl Teller<'_> {
         self.term = term;
     }
 
+    /// Seats that are wanted again.
+    fn look_at_seats(&mut self, command: &Command, fact: &Change) {
+        let Some(moved) = fact.moved() else { return };
+        let Places::Seats(seats) = &moved.places else {
+            return;
+        };
+        for seat in seats.as_slice() {
+            let seat = (moved.section, *seat);
+            match fact {
+                Change::SeatsFreed(_) if matches!(command, Command::Tick) => {
+                    self.given_up.insert(seat, GivenUp::Expired);
+                }
+                Change::SaleRevoked(_) => {
+                    self.given_up.insert(seat, GivenUp::Refunded);
+                }
+                Change::SeatsHeld(_) if self.given_up.get(&seat) == Some(&GivenUp::Expired) => {
+                    self.given_up.remove(&seat);
+                    probes::reached(Mark::SeatHeldAfterExpiry);
+                }
+                Change::SeatsSold(_) if self.given_up.remove(&seat) == Some(GivenUp::Refunded) => {
+                    probes::reached(Mark::SeatSoldAfterRefund);
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn look_at_marks(&mut self, acts: &[Act]) {
         let (mut expired, mut sold) = (false, false);
         for act in acts {
@@ -306,6 +358,7 @@ impl Teller<'_> {
                 _ => {}
             }
             for fact in &act.facts {
+                self.look_at_seats(&act.command, fact);
                 match fact {
                     Change::OrderClosed {
                         why: CloseReason::Expired,

@@ -4,7 +4,9 @@ use crate::fault::{Fault, Rot, Spoiled, Target};
 use crate::scenario::{Kind, Scenario};
 use crate::seed::Stream;
 
-/// How far ahead the clock of somebody who gets to lead may be.
+/// Where clocks leap anyway, it may be so far ahead that legs of other shards' orders end (ADR 0008).
+pub(crate) const LEAD_FAR_AHEAD_MS: u64 = 2 * ledger::limits::LEG_MARGIN_MS;
+/// How far ahead the clock of somebody who gets to lead may be, mostly.
 pub(crate) const LEAD_AHEAD_MS_MAX: u64 = 6_000;
 
 /// One fault of this kind.
@@ -207,7 +209,10 @@ pub fn fault(kind: Kind, scenario: &Scenario, chance: &Stream) -> Fault {
         Kind::LeadAhead => Fault::LeadAhead {
             group: group(),
             node: any_node(),
-            by_ms: chance.between(1_000, LEAD_AHEAD_MS_MAX),
+            by_ms: match scenario.kinds.contains(&Kind::ClockJump) && chance.percent(60) {
+                true => chance.between(LEAD_FAR_AHEAD_MS / 2, LEAD_FAR_AHEAD_MS),
+                false => chance.between(1_000, LEAD_AHEAD_MS_MAX),
+            },
             for_ms: chance.between(500, 3_000),
         },
         Kind::Hush => {

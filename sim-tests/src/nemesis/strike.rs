@@ -336,9 +336,11 @@ pub async fn strike(world: &Arc<World>, history: &Arc<History>, fault: Fault) {
             let Some(alive) = world.alive(leader).filter(|_| leader != to) else {
                 return;
             };
-            let moved = alive.node.move_leader(group, to as u64 + 1).await;
+            let node = alive.node.clone();
+            let moving = async move { node.move_leader(group, to as u64 + 1).await };
+            let moved = alive.does(moving).await;
             history.note(&format!("nemesis: moved: {moved:?}"));
-            if moved.is_ok() {
+            if moved.is_some_and(|moved| moved.is_ok()) {
                 tally.count("28 a leader hands over");
             }
         }

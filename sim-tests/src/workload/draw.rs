@@ -31,11 +31,45 @@ impl Person {
                     };
                 }
             }
+            if scenario.scarce {
+                person.keeps_asking(scenario);
+            }
             person
         };
         let mut all: Vec<_> = (0..scenario.buyers).map(person).collect();
         all.push(organizer(scenario));
         all
+    }
+}
+
+impl Person {
+    /// Comes at any time, and asks again for what others give up.
+    fn keeps_asking(&mut self, scenario: &Scenario) {
+        let chance = Stream::new(scenario.seed, &format!("insistence of {}", self.name));
+        if chance.percent(40) {
+            self.comes_ms = chance.below(scenario.lasts_ms);
+        }
+        for _ in 0..chance.between(1, 3) {
+            let section = chance.below(scenario.sections);
+            self.errands.push(Errand {
+                pause_ms: chance.between(500, scenario.lasts_ms / 6),
+                asides: Vec::new(),
+                wish: match chance.below(4) {
+                    0 => Wish::Best(chance.between(1, 2)),
+                    1 => Wish::Standing(1),
+                    _ => Wish::Seats(vec![seat(scenario, &chance, section)]),
+                },
+                then: match chance.below(4) {
+                    0 => Then::Leave,
+                    1 => Then::PayAndRefund {
+                        after_ms: chance.below(4_000),
+                    },
+                    _ => Then::Pay {
+                        after_ms: chance.below(2_000),
+                    },
+                },
+            });
+        }
     }
 }
 

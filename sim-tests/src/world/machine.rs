@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use super::faults::Faults;
 use super::warden::{Report, Reports};
-use super::{Alive, PROPOSE, PROPOSE_WITHIN, serve};
+use super::{Alive, PROPOSE, PROPOSE_WITHIN, labour, serve};
 use crate::fault::Tally;
 use crate::gateway::{Provider, SimGateway};
 use crate::platform::{Hands, Pace, platform};
@@ -263,8 +263,11 @@ async fn live(
         }
     };
     let (inbox, calls) = mpsc::channel(1_024);
+    let (deeds, to_do) = mpsc::unbounded_channel();
+    tokio::spawn(labour(to_do));
     *life.alive.lock().expect(POISONED) = Some(Alive {
         inbox,
+        deeds,
         node: server.node().clone(),
         replicas: server.replicas().clone(),
     });

@@ -16,6 +16,8 @@ use crate::gateway::Letter;
 use crate::platform::world_now_ms;
 use crate::seed::Stream;
 
+/// More tries than an order has.
+const ATTEMPT_OF_A_TEST: u8 = 99;
 /// How often a webhook is sent that nobody takes.
 const TRIES: u64 = 20;
 /// What a forged one claims.
@@ -60,9 +62,16 @@ pub async fn deliver(world: Weak<World>, mut letters: mpsc::UnboundedReceiver<Le
             let lie = LIES[chance.below(5) as usize];
             let forged = Letter {
                 kind: lie,
+                ..letter.clone()
+            };
+            tokio::spawn(forge(world.clone(), forged, chance.clone()));
+        }
+        if chance.percent(bad / 3) {
+            let test = Letter {
+                attempt: Some(ATTEMPT_OF_A_TEST),
                 ..letter
             };
-            tokio::spawn(forge(world.clone(), forged, chance));
+            tokio::spawn(send_test(world.clone(), test, chance));
         }
     }
 }
@@ -77,13 +86,25 @@ async fn wait(world: &World, ms: u64) {
     }
 }
 
+/// A provider has patience for days; it counts its tries once all is well.
 async fn insist(world: &World, id: &str, letter: &Letter, chance: &Stream) {
-    for _ in 0..TRIES {
+    let mut tries = 0;
+    while tries < TRIES {
+        tries += u64::from(world.provider.is_healed());
         if send(world, id, letter, WEBHOOK_SECRET, chance).await == Some(200) {
             world.tally.count("35 a webhook is taken");
             return;
         }
         tokio::time::sleep(Duration::from_millis(chance.between(200, 3_000))).await;
+    }
+}
+
+/// What a provider sends when somebody tries its settings out: signed as it should be, about a try
+/// that nobody made. It may be taken, and changes nothing.
+async fn send_test(world: Arc<World>, letter: Letter, chance: Arc<Stream>) {
+    tokio::time::sleep(Duration::from_millis(chance.between(1, 3_000))).await;
+    if send(&world, "evt_test", &letter, WEBHOOK_SECRET, &chance).await == Some(200) {
+        world.tally.count("35 a test webhook is taken");
     }
 }
 
@@ -108,7 +129,7 @@ async fn send(
 ) -> Option<u16> {
     let body = json!({
         "id": id, "type": letter.kind, "order": letter.order, "key": letter.key,
-        "reference": letter.reference,
+        "reference": letter.reference, "attempt": letter.attempt,
     })
     .to_string();
     let signature = webhook_signature(secret.as_bytes(), world_now_ms() / 1_000, body.as_bytes());

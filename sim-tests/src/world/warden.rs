@@ -12,6 +12,9 @@ use super::World;
 use super::machine::{Standing, Why, address};
 use crate::history::History;
 
+/// How long a change of a group's members may take before it is asked for again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What a process said before it ended, with its node and the number of its life.
 pub type Reports = mpsc::UnboundedSender<(usize, u64, Report)>;
 
@@ -134,12 +137,11 @@ impl Warden {
         let at = address(joiner, 8090).to_string();
         loop {
             if let Some(alive) = world.someone_up(joiner) {
-                let patience = Duration::from_secs(10);
-                let client = alive.node.client();
-                let added = client.add_learner(group, joiner as u64 + 1, at.clone(), patience);
-                match added.await {
-                    Ok(_) => return world.tally.count("27 a learner is added"),
-                    Err(error) => self.note(&format!("learner of group {group}: {error}")),
+                let (client, at, id) = (alive.node.client(), at.clone(), joiner as u64 + 1);
+                let adding = async move { client.add_learner(group, id, at, PATIENCE).await };
+                match alive.does(adding).await {
+                    Some(Ok(_)) => return world.tally.count("27 a learner is added"),
+                    other => self.note(&format!("learner of group {group}: {other:?}")),
                 }
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -152,12 +154,11 @@ impl Warden {
         let voters: BTreeSet<u64> = members.map(|member| member as u64 + 1).collect();
         loop {
             if let Some(alive) = world.someone_up(joiner) {
-                let patience = Duration::from_secs(10);
-                let changed = alive.node.client();
-                let changed = changed.change_voters(group, voters.clone(), patience);
-                match changed.await {
-                    Ok(_) => return,
-                    Err(error) => self.note(&format!("voters of group {group}: {error}")),
+                let (client, voters) = (alive.node.client(), voters.clone());
+                let changing = async move { client.change_voters(group, voters, PATIENCE).await };
+                match alive.does(changing).await {
+                    Some(Ok(_)) => return,
+                    other => self.note(&format!("voters of group {group}: {other:?}")),
                 }
             }
             tokio::time::sleep(Duration::from_millis(500)).await;

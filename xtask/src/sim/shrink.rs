@@ -15,7 +15,7 @@ use crate::run::root;
 /// Entropies tried for each candidate, the plan's own among them.
 const ENTROPIES: u64 = 4;
 /// Knobs and what they are when nothing is asked of them, the more telling ones first.
-const CALM: [(&str, Calm); 19] = [
+const CALM: [(&str, Calm); 20] = [
     ("nodes", Calm::Number(3)),
     ("shards", Calm::Number(1)),
     ("step_crash_percent", Calm::Number(0)),
@@ -27,6 +27,7 @@ const CALM: [(&str, Calm); 19] = [
     ("webhook_fault_percent", Calm::Number(0)),
     ("decline_percent", Calm::Number(0)),
     ("queue", Calm::False),
+    ("scarce", Calm::False),
     ("skew_ms", Calm::Nothing),
     ("drift_ppm", Calm::Nothing),
     ("snapshot_every", Calm::Number(20_000)),

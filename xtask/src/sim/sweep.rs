@@ -1,6 +1,6 @@
 //! `cargo xtask sim sweep`: many seeds, what struck in them, which rare branches they took.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Instant;
 
@@ -15,8 +15,6 @@ struct Sum {
     cpu_s: f64,
     faults: BTreeMap<String, u64>,
     marks: BTreeMap<String, u64>,
-    /// Seeds that met something known and not mended, by its story.
-    open: BTreeMap<String, Vec<u64>>,
 }
 
 impl Sum {
@@ -27,10 +25,6 @@ impl Sum {
         }
         self.simulated_s += report.simulated_s();
         self.cpu_s += report.cpu_s();
-        let stories: BTreeSet<&str> = report.lines("OPEN").collect();
-        for story in stories {
-            self.open.entry(story.to_owned()).or_default().push(seed);
-        }
         for (row, count) in report.counts("fault") {
             *self.faults.entry(row.to_owned()).or_default() += count;
         }
@@ -48,9 +42,6 @@ impl Sum {
         }
         for (mark, count) in &self.marks {
             println!("mark  {count:>9}  {mark}");
-        }
-        for (story, seeds) in &self.open {
-            println!("OPEN  {story}: seeds {seeds:?}");
         }
     }
 }

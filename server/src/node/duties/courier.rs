@@ -12,7 +12,7 @@ use futures::stream::FuturesUnordered;
 use ledger::limits::MESSAGES_PER_DELIVERY_MAX;
 use ledger::message::Message;
 use ledger::messages::Outbox;
-use ledger::{Command, Receipt, Rejection, ShardId};
+use ledger::{Command, Receipt, ShardId};
 use probes::Bug;
 use raft_node::{Client, Duty, Leadership};
 
@@ -125,11 +125,8 @@ async fn carry(client: Client, from: ShardId, parcel: Parcel) -> (ShardId, bool)
     let arrived = outcome.is_some();
     match outcome {
         Some(Ok(Receipt::Delivered { through })) => acknowledge(&client, from, to, through).await,
-        // The receiver is ahead of this (stale) view of the outbox: what it has is acknowledged.
-        Some(Err(Rejection::DeliveryGap { expected })) if expected > first => {
-            probes::reached(probes::Mark::CourierBehind);
-            acknowledge(&client, from, to, expected - 1).await;
-        }
+        // A receiver that is ahead of this (stale) view of the outbox skips what it has, and says
+        // through where. One that is behind it would have forgotten what it acknowledged.
         Some(outcome) => {
             tracing::error!(%from, %to, first, ?outcome, "a delivery was refused");
             tokio::time::sleep(RETRY_PAUSE).await;
