@@ -151,8 +151,13 @@ pub async fn buyer(
             key: format!("{name}-{round}"),
         };
         let doors = Stream::new(world.scenario.seed, &format!("doors of {}", errand.key));
+        if doors.percent(TWO_DOORS_PERCENT) {
+            if let Some(order) = errand.two_doors(&deck, person, &seats).await {
+                errand.pay(&order, "pm_ok").await;
+            }
+            continue;
+        }
         let order = match plan.orphan {
-            _ if doors.percent(TWO_DOORS_PERCENT) => errand.two_doors(&deck, person, &seats).await,
             true => errand.abandon_at_the_door(&deck, person, &seats).await,
             false => errand.reserve(&seats).await,
         };

@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use ledger::command::{HoldLeg, OpenOrder};
-use ledger::limits::LEG_MARGIN_MS;
 use ledger::outcome::HeldLeg;
 use ledger::{BuyerId, Command, LegKey, OrderId, Receipt, ShardId, Timestamp};
 
@@ -17,11 +16,11 @@ use crate::door::Door;
 use crate::history::Yes;
 
 /// How long the home takes no entry: more than a leg's margin.
-const OUTAGE: Duration = Duration::from_millis(2_500);
+const OUTAGE: Duration = Duration::from_millis(4_000);
 /// Longer holds than this are not waited for.
 const HOLD_SECONDS_MAX: u64 = 16;
-/// How much later than its end a leg is taken to be swept.
-const SWEPT_MS: u64 = 150;
+/// The second holds have to begin so much before the order's end.
+const EARLY_MS: u64 = 300;
 
 impl Errand<'_> {
     /// See the module. The order, if it came that far.
@@ -48,7 +47,7 @@ impl Errand<'_> {
         world
             .faults
             .change(|rates| rates.hushed.extend(away.iter().copied()));
-        let again = self.through_an_outage(&open, first, held).await;
+        let again = self.through_an_outage(&open, held).await;
         world
             .faults
             .change(|rates| rates.hushed.retain(|group| !away.contains(group)));
@@ -59,7 +58,6 @@ impl Errand<'_> {
     async fn through_an_outage(
         &self,
         open: &OpenOrder,
-        first: Timestamp,
         held: Vec<HeldLeg>,
     ) -> Option<Vec<HeldLeg>> {
         let (world, order) = (self.client.door(), open.order);
@@ -72,18 +70,34 @@ impl Errand<'_> {
         let second = self.open(open).await?;
         let record = Command::RecordHeld { order, legs: held };
         self.insist(order.home(), &record).await?;
-        // The legs' own clocks end the first holds.
-        let over = first.0 + LEG_MARGIN_MS + SWEPT_MS;
-        let leg = open.legs.iter().find(|leg| leg.shard != order.home())?;
-        let now = |shard: ShardId| {
-            let any = OrderId::new(shard, 0);
-            world.home_of(any).map(|(_, now)| now)
-        };
-        let wait = over.saturating_sub(now(leg.shard)?);
-        self.client.pause(wait, wait).await;
+        while !self.is_over(open) {
+            let away = open.legs.iter().find(|leg| leg.shard != order.home())?;
+            let (_, now) = world.home_of(OrderId::new(away.shard, 0))?;
+            (now + EARLY_MS < second.0).then_some(())?;
+            self.client.pause(50, 50).await;
+        }
         let again = self.hold(open, second).await?;
         world.tally.count("3 two doors hold for one order");
         Some(again)
+    }
+
+    /// Whether a leg's own clock has ended the first hold.
+    fn is_over(&self, open: &OpenOrder) -> bool {
+        let world = self.client.door();
+        let legs = open.legs.iter().enumerate();
+        let mut away = legs.filter(|(_, leg)| leg.shard != open.order.home());
+        away.any(|(number, leg)| {
+            let leader = world.leader(leg.shard.0.into());
+            let alive = leader.and_then(|leader| world.alive(leader));
+            let key = LegKey {
+                order: open.order,
+                leg: number as u8,
+            };
+            alive.is_some_and(|alive| {
+                let replica = &alive.replicas.ledgers[&leg.shard];
+                replica.look(|ledger, _, _| ledger.seats().leg(key).is_none())
+            })
+        })
     }
 
     /// Opens the order, again too; until when it is held.

@@ -285,6 +285,8 @@ impl<D: Door> Visitor<D> {
                 });
                 break;
             }
+            // A refusal may come at once, and again.
+            self.client.pause(100, 100).await;
         }
         self.reread(order).await;
     }
