@@ -147,8 +147,10 @@ bugs! {
         ReleasedLegHeldAgain,
         /// Of an order that ends, only the first leg is released.
         LegNotReleased,
-        /// A pin of an old generation is accepted.
-        OldGenerationAccepted,
+        /// A leg that was refused is held when another door asks for it later.
+        RefusalForgotten,
+        /// A leg's shard ends a hold by its own clock, as soon as it is over there.
+        LegEndsByItself,
         /// An order that is being paid or was paid can be given back.
         PaidOrderGivenBack,
     }

@@ -80,8 +80,6 @@ marks! {
     ReleasedBeforeHeld,
     /// A leg's own clock ended a hold of another shard's order.
     LegExpired,
-    /// A pin named an older hold.
-    OldGeneration,
     /// Somebody wanted into a waiting room that was closed or sold out.
     RoomTakesNobody,
     /// Somebody joined when the draw had been held.

@@ -139,7 +139,7 @@ impl Ledger {
     pub(crate) fn hold_leg(&mut self, hold: &HoldLeg, now: Timestamp) -> Outcome {
         match self.try_leg(hold, now) {
             Ok(held) => Ok(Receipt::LegHeld(held)),
-            Err(why) if is_final(why) => {
+            Err(why) if is_final(why) && !probes::planted(Bug::RefusalForgotten) => {
                 let LegKey { order, .. } = hold.leg;
                 if order.home() == self.shard {
                     self.end_order(order, CloseReason::Refused, now);

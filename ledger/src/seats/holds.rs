@@ -91,8 +91,7 @@ impl SeatTable {
     ) -> Result<(), Rejection> {
         let no = self.legs.find(leg).ok_or(Rejection::LegUnknown)?;
         let record = self.legs.get(no).clone();
-        if record.generation != generation && !probes::planted(Bug::OldGenerationAccepted) {
-            probes::reached(probes::Mark::OldGeneration);
+        if record.generation != generation {
             return Err(Rejection::LegOver);
         }
         match record.state {

@@ -22,9 +22,6 @@ use crate::seed::Stream;
 use crate::workload::{Show, read_yes};
 use crate::world::{PROPOSE, World};
 
-/// Of a hundred orders, so many are driven by two doors at once.
-const TWO_DOORS_PERCENT: u64 = 5;
-
 /// Seats not yet given to anybody, by section; the front row stays out.
 pub struct Deck {
     sections: Vec<(SectionNo, ShardId)>,
@@ -150,13 +147,6 @@ pub async fn buyer(
             history: &history,
             key: format!("{name}-{round}"),
         };
-        let doors = Stream::new(world.scenario.seed, &format!("doors of {}", errand.key));
-        if doors.percent(TWO_DOORS_PERCENT) {
-            if let Some(order) = errand.two_doors(&deck, person, &seats).await {
-                errand.pay(&order, "pm_ok").await;
-            }
-            continue;
-        }
         let order = match plan.orphan {
             true => errand.abandon_at_the_door(&deck, person, &seats).await,
             false => errand.reserve(&seats).await,
@@ -170,42 +160,23 @@ pub async fn buyer(
 
 /// Proposes a command as a door would that dies on the next line, once; its outcome.
 async fn propose(client: &Client<World>, shard: ShardId, command: &Command) -> Option<Outcome> {
-    propose_at(client, client.chance().next(), shard, command).await
-}
-
-/// The same through the door of one node, named by number.
-pub(super) async fn propose_at(
-    client: &Client<World>,
-    at: u64,
-    shard: ShardId,
-    command: &Command,
-) -> Option<Outcome> {
     let request = Request::post(format!("{PROPOSE}/{}", shard.0))
         .body(proto::encode_command(command))
         .expect("a well formed request");
-    let answer = client.door().exchange(at, request).await?;
+    let answer = client
+        .door()
+        .exchange(client.chance().next(), request)
+        .await?;
     (answer.status == 200)
         .then(|| proto::decode_outcome(&answer.body).ok())
         .flatten()
 }
 
-/// An order of which its buyer was told nothing yet.
-pub(super) fn nothing_told(order: OrderId) -> Yes {
-    Yes {
-        told: Told::Held,
-        order: uuid::Uuid::from_u128(order.0).to_string(),
-        seats: Vec::new(),
-        amount: 0,
-        held_until_ms: 0,
-        tickets: Vec::new(),
-    }
-}
-
 /// An order on its way.
-pub(super) struct Errand<'a> {
-    pub(super) client: &'a Client<World>,
+struct Errand<'a> {
+    client: &'a Client<World>,
     show: &'a Show,
-    pub(super) history: &'a History,
+    history: &'a History,
     key: String,
 }
 
@@ -238,27 +209,6 @@ impl Errand<'_> {
         buyer: BuyerId,
         seats: &[(usize, (u64, u64))],
     ) -> Option<Yes> {
-        let open = self.opening(deck, buyer, seats);
-        let order = open.order;
-        let open = Command::OpenOrder(Box::new(open));
-        for _ in 0..20 {
-            if let Some(outcome) = propose(self.client, order.home(), &open).await {
-                self.history
-                    .note(&format!("{} opened at the door: {outcome:?}", self.key));
-                return outcome.is_ok().then(|| nothing_told(order));
-            }
-            self.client.pause(100, 800).await;
-        }
-        None
-    }
-
-    /// What a door proposes first.
-    pub(super) fn opening(
-        &self,
-        deck: &Deck,
-        buyer: BuyerId,
-        seats: &[(usize, (u64, u64))],
-    ) -> OpenOrder {
         let world = self.client.door();
         let event = event_id(self.show);
         // Any shard of the event's will do as this order's home: no limit is near.
@@ -278,13 +228,29 @@ impl Errand<'_> {
                 },
             }
         };
-        OpenOrder {
+        let open = Command::OpenOrder(Box::new(OpenOrder {
             order,
             event,
             buyer,
             pass: None,
             legs: seats.iter().map(leg).collect(),
+        }));
+        for _ in 0..20 {
+            if let Some(outcome) = propose(self.client, home, &open).await {
+                self.history
+                    .note(&format!("{} opened at the door: {outcome:?}", self.key));
+                return outcome.is_ok().then(|| Yes {
+                    told: Told::Held,
+                    order: uuid::Uuid::from_u128(order.0).to_string(),
+                    seats: Vec::new(),
+                    amount: 0,
+                    held_until_ms: 0,
+                    tickets: Vec::new(),
+                });
+            }
+            self.client.pause(100, 800).await;
         }
+        None
     }
 
     async fn follow(&self, course: Course, order: &Yes) {

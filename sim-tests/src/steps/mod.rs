@@ -22,4 +22,3 @@ pub mod aimer;
 mod due;
 pub mod post;
 pub mod step;
-mod two_doors;
