@@ -94,9 +94,27 @@ struct Queue {
     /// The term this node leads, while it may propose.
     term: Option<u64>,
     leader_hint: Option<u64>,
+    /// The leader's own: before all others, so that what is due is swept in time however many wait
+    /// (P5, seed 89).
+    own: VecDeque<Waiting>,
+    /// In order of tickets.
     waiting: VecDeque<Waiting>,
+    /// Of both.
     bytes: usize,
     next_ticket: u64,
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.own.len() + self.waiting.len()
+    }
+
+    fn first(&mut self) -> &mut VecDeque<Waiting> {
+        match self.own.is_empty() {
+            true => &mut self.waiting,
+            false => &mut self.own,
+        }
+    }
 }
 
 /// One group's queue. Lives as long as the group; open only while this node leads.
@@ -139,7 +157,8 @@ impl Proposer {
         }
     }
 
-    /// Queues a command of the leader's own. They are few and keep promises, and are never shed.
+    /// Queues a command of the leader's own, before all others. They are few and keep promises, and
+    /// are never shed.
     pub(crate) fn submit_own(&self, command: Bytes) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
         let reply = ReplyTo::Local(sender);
@@ -174,13 +193,17 @@ impl Proposer {
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
         queue.bytes += bytes;
-        queue.waiting.push_back(Waiting {
+        let line = match origin {
+            Origin::Client => &mut queue.waiting,
+            Origin::Leader => &mut queue.own,
+        };
+        line.push_back(Waiting {
             ticket,
             command,
             deadline,
             reply,
         });
-        let ring = queue.waiting.len() == queue.ring_at.max(1);
+        let ring = queue.len() == queue.ring_at.max(1);
         drop(queue);
         if ring {
             self.arrived.notify_one();
@@ -223,7 +246,7 @@ impl Proposer {
     fn ring_at(&self, count: usize) -> usize {
         let mut queue = self.queue();
         queue.ring_at = count;
-        queue.waiting.len()
+        queue.len()
     }
 
     /// Waits until `count` commands wait.
@@ -252,14 +275,14 @@ impl Proposer {
         {
             let mut queue = self.queue();
             while commands.len() < self.config.batch_commands_max {
-                let Some(next) = queue.waiting.front() else {
+                let Some(next) = queue.first().front() else {
                     break;
                 };
                 let size = next.command.len();
                 if !commands.is_empty() && bytes + size > self.config.batch_bytes_max {
                     break;
                 }
-                let Some(next) = queue.waiting.pop_front() else {
+                let Some(next) = queue.first().pop_front() else {
                     break;
                 };
                 queue.bytes -= size;
@@ -295,7 +318,8 @@ impl Drop for Open {
             }
             queue.term = None;
             queue.bytes = 0;
-            std::mem::take(&mut queue.waiting)
+            let own = std::mem::take(&mut queue.own);
+            own.into_iter().chain(std::mem::take(&mut queue.waiting))
         };
         for waiting in turned_away {
             probes::reached(probes::Mark::TurnedAway);
@@ -415,5 +439,48 @@ impl Drop for InFlight {
         for reply in std::mem::take(&mut self.replies) {
             reply.send(Err(NotCommitted::Error(ProposeError::OutcomeUnknown)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now_ms(&self) -> u64 {
+            1
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_millis(1)
+        }
+    }
+
+    fn proposer(batch_commands_max: usize) -> Arc<Proposer> {
+        let listen = "127.0.0.1:1".parse().expect("an address");
+        let mut config = NodeConfig::new(1, 1, listen, BTreeMap::new(), vec![0]);
+        config.batch_commands_max = batch_commands_max;
+        Proposer::new(0, Arc::new(config), Arc::new(Still))
+    }
+
+    #[test]
+    fn what_the_leader_proposes_itself_goes_before_all_who_wait() {
+        let proposer = proposer(2);
+        let open = proposer.open(1);
+        let said = |text: &'static str| Bytes::from_static(text.as_bytes());
+        let submit = |text| proposer.submit(said(text), Duration::MAX, ReplyTo::Nobody);
+        let first = submit("one").expect("it is open");
+        submit("two").expect("it is open");
+        submit("three").expect("it is open");
+        let swept = proposer.submit_own(said("tick"));
+        assert!(proposer.withdraw(first), "it can still be taken back");
+        assert_eq!(proposer.take_batch().0, [said("tick"), said("two")]);
+        assert_eq!(proposer.take_batch().0, [said("three")]);
+        assert_eq!(proposer.queue().bytes, 0);
+        drop((open, swept));
     }
 }
