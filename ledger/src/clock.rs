@@ -1,7 +1,5 @@
 //! The ledger's clock: set by the stamps of log entries, and only ever forward.
 
-use probes::Bug;
-
 use crate::ids::Timestamp;
 
 /// What time it is for every decision. Part of the state and of every snapshot (P5).
@@ -14,9 +12,6 @@ pub struct Clock {
 impl Clock {
     /// Moves on to `at`, or stays when a stamp lies in the past. Returns the time it is now.
     pub fn advance(&mut self, at: Timestamp) -> Timestamp {
-        if at < self.now && probes::planted(Bug::ClockGoesBack) {
-            self.now = at;
-        }
         self.now = self.now.max(at);
         self.now
     }

@@ -123,8 +123,8 @@ bugs! {
     "determinism" {
         /// Entries are applied at the time of the replica that applies them.
         WallClockInApply,
-        /// A ledger's clock follows a stamp that lies in the past.
-        ClockGoesBack,
+        /// A new leader stamps with its own clock, however far the log is ahead of it.
+        StampsForgetTheLog,
         /// Things that are due are swept in an order that differs by replica.
         HashOrderInSweep,
         /// Each replica chooses for itself in which section the best seats are.

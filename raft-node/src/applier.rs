@@ -66,6 +66,12 @@ impl Replica {
         self.lock().machine.elected()
     }
 
+    /// The newest stamp in the state, in ms; 0 when there is none.
+    pub(crate) fn stamped_ms(&self) -> u64 {
+        let inner = self.lock();
+        inner.at_ms.max(inner.machine.stamped_ms())
+    }
+
     /// What sweeps due things.
     pub(crate) fn tick(&self) -> Bytes {
         self.lock().machine.tick()

@@ -110,7 +110,7 @@ impl Supervisor {
                 _ => return,
             }
             tracing::info!(group = group.id, term, "leads");
-            let stamper = Arc::new(Stamper::new(&platform));
+            let stamper = Arc::new(Stamper::new(&platform, group.replica.stamped_ms()));
             let open = group.proposer.open(term);
             let first = group.replica.elected();
             let proposing = open.run(group.raft.clone(), stamper.clone(), first);

@@ -41,6 +41,12 @@ pub trait Machine: Send + 'static {
     /// proposes [`Machine::tick`] once its clock has reached it.
     fn next_due_ms(&self) -> Option<u64>;
 
+    /// The newest stamp in the state, in ms since the epoch, also after [`Machine::restore`]; 0 for
+    /// a machine in which nothing depends on time. A new leader's stamps go on from there.
+    fn stamped_ms(&self) -> u64 {
+        0
+    }
+
     /// The command that sweeps due things.
     fn tick(&self) -> Bytes;
 

@@ -3,6 +3,10 @@
 //! Stamps of one leader never go back, and run between 0.9 and 1.1 times as fast as its monotonic
 //! clock since its first one. A wall clock that leaps is followed at that rate, so no hold ends
 //! minutes early because somebody corrected a clock (P5), and none is stuck because it went back.
+//!
+//! A new leader goes on from the newest stamp in its state, should its own clock be behind: after a
+//! leader whose clock was ahead, time runs a little slower until the two meet, and never stands
+//! still. Otherwise nothing would be due for as long as that clock had been ahead (seed 182).
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,8 +26,13 @@ pub(crate) struct Stamper {
 }
 
 impl Stamper {
-    pub(crate) fn new(platform: &Platform) -> Self {
-        let first_ms = platform.clock.now_ms();
+    /// For a leader in whose state the newest stamp is `stamped_ms`.
+    pub(crate) fn new(platform: &Platform, stamped_ms: u64) -> Self {
+        let now_ms = platform.clock.now_ms();
+        let first_ms = match probes::planted(Bug::StampsForgetTheLog) {
+            true => now_ms,
+            false => now_ms.max(stamped_ms),
+        };
         Self {
             first_at: platform.clock.monotonic(),
             clock: platform.clock.clone(),
@@ -100,6 +109,25 @@ mod tests {
             first_at: Duration::ZERO,
             last_ms: Mutex::new(1_000_000),
         }
+    }
+
+    #[test]
+    fn a_leader_behind_the_log_goes_on_from_there_and_waits_for_its_clock() {
+        let hands = Arc::new(Hands::default());
+        let mut stamper = stamper(&hands);
+        stamper.first_ms = 1_060_000;
+        *stamper.last_ms.lock().unwrap() = 1_060_000;
+        let at = |seconds: u64| {
+            hands
+                .wall
+                .store(1_000_000 + seconds * 1_000, Ordering::SeqCst);
+            hands.monotonic.store(seconds * 1_000, Ordering::SeqCst);
+            stamper.now_ms() - 1_000_000
+        };
+        assert_eq!(at(0), 60_000);
+        assert_eq!(at(100), 150_000, "a minute ahead, 0.9 times");
+        assert_eq!(at(600), 600_000, "they meet");
+        assert_eq!(at(700), 700_000);
     }
 
     #[test]

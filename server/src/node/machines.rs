@@ -122,6 +122,10 @@ impl Machine for LedgerMachine {
             .look(|ledger, _, _| ledger.next_due().map(|due| due.0))
     }
 
+    fn stamped_ms(&self) -> u64 {
+        self.shared.look(|ledger, _, _| ledger.now().0)
+    }
+
     fn tick(&self) -> Bytes {
         proto::encode_command(&Command::Tick)
     }

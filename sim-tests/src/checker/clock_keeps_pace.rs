@@ -1,7 +1,7 @@
 //! §4 "Time": the stamps of one leader never go back and run between 0.9 and 1.1 times as fast as
 //! its monotonic clock, whatever its wall clock does: no hold ends early because somebody
 //! corrected a clock. The ledger's clock is never behind a stamp and never goes back, whoever
-//! leads.
+//! leads; and no stamp is behind it, or time would stand still until that leader has caught up.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,6 +23,14 @@ pub(super) fn check(course: &Course) -> Vec<String> {
             wrong.push(format!(
                 "shard {} entry {}: its clock went from {clock:?} to {:?}",
                 entry.shard, entry.index, entry.clock
+            ));
+        }
+        if entry.at < clock {
+            wrong.push(format!(
+                "shard {} entry {}: stamped {} ms behind its shard's clock",
+                entry.shard,
+                entry.index,
+                clock.since_ms(entry.at)
             ));
         }
         let Some(proposed_at) = entry.proposed_at else {

@@ -276,7 +276,10 @@ impl<D: Door> Visitor<D> {
     /// Waits for a node that does not reach the others, and gives back there.
     async fn give_back_in_vain(&self, order: &Yes) {
         let path = format!("/api/v1/orders/{}/hold", order.order);
-        while self.client.door().now_ms() + 1_000 < order.held_until_ms {
+        let too_long = self.client.door().elapsed() + PATIENCE;
+        while self.client.door().now_ms() + 1_000 < order.held_until_ms
+            && self.client.door().elapsed() < too_long
+        {
             let Some(at) = self.client.door().cut_off() else {
                 self.client.pause(100, 100).await;
                 continue;
