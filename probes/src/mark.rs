@@ -132,8 +132,6 @@ marks! {
     RepeatedAfterFailover,
     /// (Seen in the log) in one entry a hold ended and then another order was sold.
     ExpiryThenSale,
-    /// (Seen in the log) in one entry an order was sold and then a hold ended.
-    SaleThenExpiry,
     /// (Seen in the log) a refunded seat was sold again.
     SeatSoldAfterRefund,
     /// (Seen in the log) a seat whose hold had ended was held again.

@@ -10,6 +10,7 @@ use probes::Bug;
 use crate::applier::{Applied, Replica, index_of};
 use crate::freshness::{Freshness, Standing};
 use crate::propose::Proposer;
+use crate::storage::LogStore;
 use crate::transport::wire::{Reason, Refused};
 use crate::types::{Raft, RaftMetrics};
 use crate::watch;
@@ -32,6 +33,7 @@ pub(crate) struct Group {
     pub(crate) leader: watch::Receiver<Leader>,
     pub(crate) proposer: Arc<Proposer>,
     pub(crate) freshness: Freshness,
+    pub(crate) log: LogStore,
 }
 
 impl Group {

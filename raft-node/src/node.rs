@@ -381,7 +381,8 @@ async fn open_group(
         .raft()
         .validate()
         .map_err(|error| refused(error.to_string()))?;
-    let raft = Raft::new(config.node_id, Arc::new(raft_config), network, log, applier)
+    let raft_config = Arc::new(raft_config);
+    let raft = Raft::new(config.node_id, raft_config, network, log.clone(), applier)
         .await
         .map_err(|error| refused(error.to_string()))?;
     // Nobody else can vote: there is no silence to wait for.
@@ -400,6 +401,7 @@ async fn open_group(
         leader,
         proposer,
         freshness: Freshness::default(),
+        log,
     };
     Ok((group, published))
 }

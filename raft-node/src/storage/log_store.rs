@@ -30,6 +30,11 @@ impl LogStore {
         Self { wal }
     }
 
+    /// Waits until everything that was appended is durable.
+    pub(crate) async fn synced(&self) -> io::Result<()> {
+        self.wal.synced().await
+    }
+
     /// Index of the last entry appended by this process, as it grows.
     pub(crate) fn appended(&self) -> watch::Receiver<u64> {
         self.wal.appended()

@@ -131,6 +131,10 @@ pub(crate) async fn receive(
         .install_full_snapshot(vote, snapshot)
         .await
         .map_err(|error| Status::unavailable(error.to_string()))?;
+    // Where the log has all of it already, nothing is installed, and nobody has asked whether the
+    // log is durable so far: but that is what the leader takes from the answer (seed 628).
+    let synced = group.log.synced().await;
+    synced.map_err(|error| Status::unavailable(error.to_string()))?;
     Ok(SnapshotReply {
         vote: Some(wire::vote_to_wire(&reply.vote)),
     })

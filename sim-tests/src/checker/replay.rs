@@ -343,7 +343,7 @@ impl Teller<'_> {
     }
 
     fn look_at_marks(&mut self, acts: &[Act]) {
-        let (mut expired, mut sold) = (false, false);
+        let mut expired = false;
         for act in acts {
             match &act.command {
                 Command::OpenOrder(open) => {
@@ -363,17 +363,9 @@ impl Teller<'_> {
                     Change::OrderClosed {
                         why: CloseReason::Expired,
                         ..
-                    } => {
-                        if sold {
-                            probes::reached(Mark::SaleThenExpiry);
-                        }
-                        expired = true;
-                    }
-                    Change::OrderCommitted { .. } => {
-                        if expired {
-                            probes::reached(Mark::ExpiryThenSale);
-                        }
-                        sold = true;
+                    } => expired = true,
+                    Change::OrderCommitted { .. } if expired => {
+                        probes::reached(Mark::ExpiryThenSale);
                     }
                     Change::QueueDrawn { .. }
                         if self.first_join.is_some_and(|term| term != self.term) =>

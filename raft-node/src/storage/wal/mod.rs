@@ -315,6 +315,17 @@ impl GroupWal {
         Ok(())
     }
 
+    /// Waits until everything that was sent before this is durable.
+    pub(crate) async fn synced(&self) -> io::Result<()> {
+        let (done, synced) = oneshot::channel();
+        let done: Completion = Box::new(move |result| {
+            // The caller has gone.
+            let _dropped = done.send(result);
+        });
+        self.send(Vec::new(), None, true, Some(done));
+        synced.await.unwrap_or_else(|_| Err(closed()))
+    }
+
     /// Cuts off everything behind `after`; durable before any later append is.
     pub(crate) fn truncate_after(&self, after: Option<EntryId>) {
         let mut log = self.log.lock();
