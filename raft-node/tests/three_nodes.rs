@@ -337,7 +337,17 @@ async fn a_leader_that_joined_later_is_found_by_those_who_never_dialled_it() {
     client.add_learner(0, 4, address, SOON).await.unwrap();
     let voters = BTreeSet::from([1, 2, 3, 4]);
     client.change_voters(0, voters, SOON).await.unwrap();
-    cluster.nodes[&old].move_leader(0, 4).await.unwrap();
+    // A handover is a request: who is asked may not be ready, or not lead any more.
+    for _ in 0..40 {
+        let leader = cluster.leader(0).await;
+        if leader == 4 {
+            break;
+        }
+        let moved = cluster.nodes[&leader].move_leader(0, 4).await;
+        if moved.is_err() {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
     eventually("who joined leads", || {
         (cluster.status(4, 0).role == Role::Leader).then_some(())
     })
