@@ -13,6 +13,11 @@ pub fn id(id: u128) -> String {
         .to_owned()
 }
 
+/// The id that a hash makes: its first 16 bytes.
+pub(crate) fn id_of(hash: [u8; 32]) -> u128 {
+    u128::from_be_bytes(hash[..16].try_into().expect("16 of 32 bytes"))
+}
+
 /// The id a text names, written with or without hyphens.
 pub fn parse_id(text: &str) -> Option<u128> {
     if !matches!(text.len(), 32 | 36) {

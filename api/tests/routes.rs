@@ -157,18 +157,8 @@ async fn the_same_key_gives_the_same_order_and_another_body_is_refused() {
         .await
         .refused(422, "IDEMPOTENCY_KEY_REUSED");
     // Its rules may change: a repeat is a repeat of what was asked for then (seeds 15 and 60).
-    let path = format!(
-        "/api/v1/events/{}/sale",
-        one["event_id"].as_str().expect("an id")
-    );
-    door.send(with_json(
-        "PATCH",
-        &path,
-        &organizer,
-        &json!({"action": "open"}),
-    ))
-    .await
-    .expect(200);
+    let id = one["event_id"].as_str().expect("an id");
+    door.open_sale(id, &organizer).await;
     door.keyed("/api/v1/events", &organizer, "e", other)
         .await
         .refused(422, "IDEMPOTENCY_KEY_REUSED");
@@ -606,15 +596,7 @@ async fn the_draw_is_committed_before_it_and_everybody_can_prove_their_place() {
         .await
         .refused(403, "NOT_ADMITTED_YET");
 
-    let path = format!("/api/v1/events/{event}/sale");
-    door.send(with_json(
-        "PATCH",
-        &path,
-        &organizer,
-        &json!({"action": "open"}),
-    ))
-    .await
-    .expect(200);
+    door.open_sale(&event, &organizer).await;
     tokio::time::sleep(Duration::from_millis(1_300)).await;
     let drawn = door.get(&document, "").await.expect(200);
     assert_eq!(

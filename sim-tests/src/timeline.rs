@@ -23,7 +23,7 @@ pub fn of(found: &str, course: &Course) -> Vec<String> {
     lives.flatten().collect()
 }
 
-/// Orders written as a UUID or as plain hex; their event's and key's places do not matter here.
+/// Orders written as a UUID or as plain hex.
 fn named(found: &str) -> BTreeSet<OrderId> {
     let words = found.split(|at: char| !at.is_ascii_hexdigit() && at != '-');
     words.filter_map(text::parse_order).collect()
@@ -62,11 +62,8 @@ fn acts(order: OrderId, entry: &Entry) -> Vec<(Duration, String)> {
     let mut lines = Vec::new();
     for act in &entry.acts {
         let command = format!("{:?}", act.command);
-        let facts = act.facts.iter().filter(|fact| {
-            let order = format!("{fact:?}");
-            order.contains(&name)
-        });
-        let facts: Vec<_> = facts.map(|fact| format!("{fact:?}")).collect();
+        let facts = act.facts.iter().map(|fact| format!("{fact:?}"));
+        let facts: Vec<_> = facts.filter(|fact| fact.contains(&name)).collect();
         if command.contains(&name) || !facts.is_empty() {
             lines.push((
                 entry.applied_at,

@@ -18,6 +18,7 @@ pub(crate) use jwt::hmac;
 use crate::config::ApiConfig;
 use crate::problem::{Code, Problem};
 use crate::state::AppState;
+use crate::text;
 
 /// What a token allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,10 +112,7 @@ pub fn person(issuer: &str, subject: &str) -> BuyerId {
     hash.update(issuer.as_bytes());
     hash.update([0]);
     hash.update(subject.as_bytes());
-    let bytes: [u8; 32] = hash.finalize().into();
-    BuyerId(u128::from_be_bytes(
-        bytes[..16].try_into().expect("16 of 32 bytes"),
-    ))
+    BuyerId(text::id_of(hash.finalize().into()))
 }
 
 /// Verifies tokens, remembering those it has verified.

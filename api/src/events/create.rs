@@ -128,7 +128,7 @@ fn mark_of(request: &CreateRequest) -> u128 {
     let mut hash = Sha256::new();
     hash.update(b"usher create 1");
     hash.update(serde_json::to_vec(request).expect("plain data becomes JSON"));
-    first_16(hash)
+    text::id_of(hash.finalize().into())
 }
 
 fn event_of_key(organizer: u128, key: &str) -> EventId {
@@ -136,10 +136,5 @@ fn event_of_key(organizer: u128, key: &str) -> EventId {
     hash.update(b"usher event 1");
     hash.update(organizer.to_be_bytes());
     hash.update(key.as_bytes());
-    EventId(first_16(hash))
-}
-
-fn first_16(hash: Sha256) -> u128 {
-    let bytes: [u8; 32] = hash.finalize().into();
-    u128::from_be_bytes(bytes[..16].try_into().expect("16 of 32 bytes"))
+    EventId(text::id_of(hash.finalize().into()))
 }

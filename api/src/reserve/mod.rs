@@ -129,10 +129,7 @@ impl Seed {
             hash.update((number as u64).to_be_bytes());
             bytes = hash.finalize().into();
         }
-        OrderId::new(
-            self.home,
-            u128::from_be_bytes(bytes[..16].try_into().expect("16 of 32 bytes")),
-        )
+        OrderId::new(self.home, text::id_of(bytes))
     }
 
     /// Spreads callers who want the same over shards that are equally good.

@@ -185,16 +185,16 @@ impl Door {
             .await
             .expect(201);
         let id = created["event_id"].as_str().expect("an id").to_owned();
-        let path = format!("/api/v1/events/{id}/sale");
-        self.send(with_json(
-            "PATCH",
-            &path,
-            &organizer,
-            &json!({"action": "open"}),
-        ))
-        .await
-        .expect(200);
+        self.open_sale(&id, &organizer).await;
         id
+    }
+
+    /// Opens an event's sale.
+    pub async fn open_sale(&self, event: &str, organizer: &str) {
+        let path = format!("/api/v1/events/{event}/sale");
+        let open = json!({"action": "open"});
+        let request = with_json("PATCH", &path, organizer, &open);
+        self.send(request).await.expect(200);
     }
 
     /// Joins and waits until admitted; the queue token.

@@ -71,7 +71,6 @@ pub(super) fn check(evidence: &Evidence) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use ledger::{OrderId, ShardId};
-
     use server::node::audit_view::AuditView;
 
     use super::*;

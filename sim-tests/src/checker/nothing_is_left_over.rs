@@ -10,7 +10,7 @@ use ledger::{Ledger, OrderId};
 
 use super::Evidence;
 
-/// How much later than its deadline a hold may be swept: a leg's margin, a tick, a message.
+/// How much later than its deadline a hold may be swept: a tick and a message.
 const SWEPT_WITHIN_MS: u64 = 2_000;
 
 /// A leg that has seats, in its shard.

@@ -263,11 +263,7 @@ impl GroupWal {
 
     /// Makes a vote durable.
     pub(crate) async fn save_vote(&self, vote: Vote) -> io::Result<()> {
-        let (done, saved) = oneshot::channel();
-        let done: Completion = Box::new(move |result| {
-            // Nobody waits any more: the caller was dropped, and with it the promise to act on.
-            let _dropped = done.send(result);
-        });
+        let (done, saved) = completion();
         let unwritten = probes::planted(Bug::VoteNotWritten);
         if unwritten || probes::planted(Bug::VoteSavedAfterReply) {
             if !unwritten {
@@ -317,11 +313,7 @@ impl GroupWal {
 
     /// Waits until everything that was sent before this is durable.
     pub(crate) async fn synced(&self) -> io::Result<()> {
-        let (done, synced) = oneshot::channel();
-        let done: Completion = Box::new(move |result| {
-            // The caller has gone.
-            let _dropped = done.send(result);
-        });
+        let (done, synced) = completion();
         self.send(Vec::new(), None, true, Some(done));
         synced.await.unwrap_or_else(|_| Err(closed()))
     }
@@ -375,6 +367,16 @@ impl GroupWal {
             done(Err(closed()));
         }
     }
+}
+
+/// A callback, and what waits for it.
+fn completion() -> (Completion, oneshot::Receiver<io::Result<()>>) {
+    let (done, waits) = oneshot::channel();
+    let done: Completion = Box::new(move |result| {
+        // Nobody waits any more: the caller was dropped, and with it the promise to act on.
+        let _dropped = done.send(result);
+    });
+    (done, waits)
 }
 
 /// What is answered once the log is closed.
