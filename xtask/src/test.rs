@@ -29,7 +29,7 @@ pub fn run(args: &Args) -> Result<(), String> {
         "-D",
         "warnings",
     ]))?;
-    sim::build()?;
+    sim::build(args.seeds)?;
     sim::test(args.seeds, args.minutes)?;
     tests()
 }

@@ -136,12 +136,18 @@ impl<D: Door> Visitor<D> {
         }
         let Some(order) = order else { return };
         self.show.board.order(self.name(), &order.order);
+        if let Then::GiveBackAndTug { others } = &errand.then {
+            self.tug(key, &order, &errand.wish, others).await;
+            return;
+        }
         self.then(&order, &errand.then).await;
     }
 
     async fn then(&self, order: &Yes, then: &Then) {
         match then {
-            Then::Leave | Then::RepeatLater { .. } => self.reread(order).await,
+            Then::Leave | Then::RepeatLater { .. } | Then::GiveBackAndTug { .. } => {
+                self.reread(order).await;
+            }
             Then::GiveBack => self.give_back(order).await,
             Then::GiveBackInVain => self.give_back_in_vain(order).await,
             Then::PayAtTheEnd { early_ms } => self.pay_at_the_end(order, *early_ms).await,
@@ -256,7 +262,7 @@ impl<D: Door> Visitor<D> {
         String::new()
     }
 
-    async fn give_back(&self, order: &Yes) {
+    pub(super) async fn give_back(&self, order: &Yes) {
         let path = format!("/api/v1/orders/{}/hold", order.order);
         let reply = self
             .client
@@ -333,7 +339,7 @@ impl<D: Door> Visitor<D> {
 
     /// Looks at one's order, through every door: what was answered has to be there, whoever is
     /// asked. A node that leads no more, and does not know it, has to say nothing.
-    async fn reread(&self, order: &Yes) {
+    pub(super) async fn reread(&self, order: &Yes) {
         let path = format!("/api/v1/orders/{}", order.order);
         let fresh = format!("{path}?consistency=linearizable");
         let read = |at| self.client.call_at(at, "GET", &fresh, None, &Value::Null);

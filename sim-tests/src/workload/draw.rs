@@ -38,6 +38,7 @@ impl Person {
         };
         let mut all: Vec<_> = (0..scenario.buyers).map(person).collect();
         all.push(organizer(scenario));
+        all.extend(Self::tuggers(scenario));
         all
     }
 }
@@ -121,7 +122,8 @@ fn organizer(scenario: &Scenario) -> Person {
     }
 }
 
-fn seat(scenario: &Scenario, chance: &Stream, section: u64) -> String {
+/// A seat of a section.
+pub(super) fn seat(scenario: &Scenario, chance: &Stream, section: u64) -> String {
     let row = chance.between(1, scenario.rows);
     let number = chance.between(1, SEATS_PER_ROW);
     format!("{}-{row}-{number}", char::from(b'A' + section as u8))

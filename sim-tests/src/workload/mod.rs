@@ -8,6 +8,7 @@
 //! | `show.rs` | creating the event |
 //! | `buyer.rs` | a buyer's way from the door to the ticket |
 //! | `aside.rs` | what is done besides: looking, operating |
+//! | `tug.rs` | one order through several doors, while its seats come free |
 //! | `abuse.rs` | what must be refused |
 
 mod abuse;
@@ -16,6 +17,7 @@ mod buyer;
 mod draw;
 mod person;
 mod show;
+mod tug;
 
 pub use buyer::{buyer, read_yes};
 pub use person::{Aside, Errand, Person, Role, Then, Wish};

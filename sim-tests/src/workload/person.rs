@@ -90,6 +90,12 @@ pub enum Then {
     PayTwice,
     /// Pays and gives back at once, through two doors.
     PayAndGiveBack,
+    /// Gives back what they hold, and asks through several doors at the same moment, under one
+    /// key, for those seats and these.
+    GiveBackAndTug {
+        /// The others; elsewhere, so that the order crosses shards.
+        others: Vec<String>,
+    },
     /// Gives back what is paid.
     GiveBackPaid,
     /// Asks to pay and is never seen again.

@@ -70,9 +70,21 @@ enum What {
     Regressions,
 }
 
+impl Args {
+    /// About how many runs this will take.
+    fn runs(&self) -> u64 {
+        match &self.what {
+            Some(What::Sweep { seeds, named, .. }) => named.unwrap_or(*seeds),
+            Some(What::Teeth(args)) => args.runs(),
+            // A run or two, or a hundred.
+            _ => 1,
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result<(), String> {
-    build()?;
+    build(args.runs())?;
     match (&args.what, args.seed) {
         (
             Some(What::Sweep {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, OnceLock, mpsc};
 use std::time::Duration;
 
 use crate::run::{cargo, check, root};
@@ -14,15 +14,25 @@ fn target() -> PathBuf {
     root().join("target-sim")
 }
 
-/// Builds the simulator.
-pub fn build() -> Result<(), String> {
+/// From so many runs on, the profile that takes longer to build is the sooner ready.
+const MANY_RUNS: u64 = 500;
+
+/// The profile that was built; there is one in a life of this program.
+static PROFILE: OnceLock<&str> = OnceLock::new();
+
+/// Builds the simulator, for so many runs.
+pub fn build(runs: u64) -> Result<(), String> {
+    let profile = PROFILE.get_or_init(|| match runs {
+        MANY_RUNS.. => "sweep",
+        _ => "sim",
+    });
     let mut build = cargo(&[
         "build",
         "--locked",
         "--package",
         "sim-tests",
         "--profile",
-        "sim",
+        profile,
     ]);
     build
         .env("RUSTFLAGS", "--cfg madsim")
@@ -32,7 +42,8 @@ pub fn build() -> Result<(), String> {
 
 /// A simulator with these words.
 pub fn sim(words: &[&str]) -> Command {
-    let mut command = Command::new(target().join("sim/sim"));
+    let profile = PROFILE.get().expect("it was built first");
+    let mut command = Command::new(target().join(profile).join("sim"));
     command
         .args(words)
         .env("RUST_BACKTRACE", "0")

@@ -30,6 +30,17 @@ pub struct Args {
     from: u64,
 }
 
+impl Args {
+    /// At most so many runs; most bugs are caught long before.
+    pub fn runs(&self) -> u64 {
+        let bugs = match self.bug.len() as u64 {
+            0 => Bug::ALL.len() as u64,
+            some => some,
+        };
+        bugs * self.seeds
+    }
+}
+
 /// What became of one bug.
 #[derive(Default)]
 struct Hunt {
