@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use openraft::{Config, SnapshotPolicy, StepDownPolicy};
 
+use crate::platform::tls::Tls;
 use crate::transport::faults::LinkFaults;
 use crate::witness::Witness;
 
@@ -65,6 +66,10 @@ pub struct NodeConfig {
     pub link_frames_max: usize,
     /// Most Raft entries in one append. Default 64; appends are cut by bytes as well.
     pub append_entries_max: u64,
+    /// Certificates: with them every link is mutual TLS, and a frame's sender is who its
+    /// certificate says. Default none: anybody who reaches the port is believed, so keep it on a
+    /// private network.
+    pub tls: Option<Arc<Tls>>,
     /// Asked about every frame sent, for tests. Default none: everything is delivered.
     pub faults: Option<Arc<dyn LinkFaults>>,
     /// Told of every entry this node proposes and then applies, for tests. Default none.
@@ -113,6 +118,7 @@ impl NodeConfig {
             proposals_in_flight: 1,
             link_frames_max: 8_192,
             append_entries_max: 64,
+            tls: None,
             faults: None,
             witness: None,
         }

@@ -9,6 +9,11 @@ pub mod entropy;
 pub mod forgetful_disk;
 pub mod os;
 pub mod sim_disk;
+#[cfg(not(madsim))]
+pub mod tls;
+#[cfg(madsim)]
+#[path = "tls/absent.rs"]
+pub mod tls;
 
 use std::sync::Arc;
 

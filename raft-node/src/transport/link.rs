@@ -16,6 +16,7 @@ use tonic::transport::Endpoint;
 use super::lane::{Lane, NotSent};
 use super::peer::Frame;
 use super::peer::peer_client::PeerClient;
+use super::sockets;
 use super::wire::{ANSWER, Kind, REFUSED, Refused};
 use crate::config::{MESSAGE_BYTES_MAX, NodeConfig};
 use crate::tasks::Task;
@@ -271,10 +272,10 @@ async fn keep_connected(shared: Arc<Shared>, address: String) {
 /// One connection, from its first byte to its end. `Ok` when it was up.
 async fn connect_once(shared: &Arc<Shared>, address: &str) -> Result<(), String> {
     let endpoint = endpoint(address)?;
-    let channel = tokio::time::timeout(CONNECT_TIMEOUT, endpoint.connect())
+    let connecting = sockets::connect(endpoint, &shared.config, shared.peer);
+    let channel = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
         .await
-        .map_err(|_| "time-out while connecting".to_owned())?
-        .map_err(|error| error.to_string())?;
+        .map_err(|_| "time-out while connecting".to_owned())??;
     let mut client = PeerClient::new(channel)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);

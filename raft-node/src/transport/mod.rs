@@ -19,6 +19,7 @@ pub(crate) mod link;
 pub(crate) mod network;
 pub(crate) mod server;
 pub(crate) mod snapshot;
+pub(crate) mod sockets;
 pub(crate) mod wire;
 
 /// The generated messages and service.

@@ -13,19 +13,19 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use probes::Bug;
-use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::lane::{Answers, Lane};
 use super::peer::peer_server::{Peer, PeerServer};
 use super::peer::{Committed, Frame, Frames, SnapshotPiece, SnapshotReply};
-use super::snapshot;
 use super::wire::{self, ANSWER, Kind, REFUSED, Reason, Refused, Unreadable};
+use super::{snapshot, sockets};
 use crate::config::{MESSAGE_BYTES_MAX, NodeConfig};
 use crate::error::ProposeError;
 use crate::group::Group;
 use crate::membership;
 use crate::platform::Clock;
+use crate::platform::tls::Caller;
 use crate::propose::{self, NotCommitted, ReplyTo};
 use crate::tasks::Task;
 
@@ -72,23 +72,15 @@ const POISONED: &str = "nothing panics with this lock";
 pub(crate) async fn listen(
     served: Arc<Served>,
     told: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), tonic::transport::Error> {
-    let address = served.config.listen;
+) -> Result<(), String> {
+    let config = served.config.clone();
     let service = PeerServer::new(PeerService { served })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    Server::builder()
-        .tcp_nodelay(true)
-        .http2_keepalive_interval(Some(Duration::from_secs(5)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(5)))
-        .initial_stream_window_size(Some(4 << 20))
-        .initial_connection_window_size(Some(8 << 20))
-        .add_service(service)
-        .serve_with_shutdown(address, told)
-        .await
+    sockets::serve(service, &config, told).await
 }
 
-struct PeerService {
+pub(crate) struct PeerService {
     served: Arc<Served>,
 }
 
@@ -107,10 +99,11 @@ impl Peer for PeerService {
             config.faults.clone(),
         );
         let served = self.served.clone();
+        let caller = sockets::caller(&request);
         let inbound = request.into_inner();
         Connections::start(&self.served, |number| {
             Box::pin(async move {
-                answer_link(&served, inbound, lane).await;
+                answer_link(&served, caller, inbound, lane).await;
                 served.links.ended(number);
             })
         });
@@ -121,13 +114,20 @@ impl Peer for PeerService {
         &self,
         request: Request<Streaming<SnapshotPiece>>,
     ) -> Result<Response<SnapshotReply>, Status> {
-        snapshot::receive(&self.served, request.into_inner())
+        let caller = sockets::caller(&request);
+        snapshot::receive(&self.served, caller, request.into_inner())
             .await
             .map(Response::new)
     }
 }
 
-async fn answer_link(served: &Served, mut inbound: Streaming<Frames>, lane: Lane) {
+async fn answer_link(
+    served: &Served,
+    caller: Option<Caller>,
+    mut inbound: Streaming<Frames>,
+    lane: Lane,
+) {
+    let mut proven = Proven::new(caller);
     let mut under_way: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
     loop {
         tokio::select! {
@@ -136,6 +136,11 @@ async fn answer_link(served: &Served, mut inbound: Streaming<Frames>, lane: Lane
             message = inbound.message(), if under_way.len() < UNDER_WAY_MAX => match message {
                 Ok(Some(message)) => {
                     for frame in message.frames {
+                        if !proven.is(served.config.cluster_id, frame.from) {
+                            let from = frame.from;
+                            tracing::warn!(from, "hung up: a frame in the name of another node");
+                            return;
+                        }
                         if let Some(work) = dispatch(served, frame, &lane) {
                             under_way.push(work);
                         }
@@ -144,6 +149,29 @@ async fn answer_link(served: &Served, mut inbound: Streaming<Frames>, lane: Lane
                 Ok(None) | Err(_) => return,
             },
         }
+    }
+}
+
+/// In whose name a link may speak.
+struct Proven {
+    caller: Option<Caller>,
+    node: Option<u64>,
+}
+
+impl Proven {
+    fn new(caller: Option<Caller>) -> Self {
+        Self { caller, node: None }
+    }
+
+    /// Whether the caller's certificate is this node's; anybody's word where nobody has one.
+    fn is(&mut self, cluster: u128, node: u64) -> bool {
+        let Some(caller) = &self.caller else {
+            return true;
+        };
+        if self.node.is_none() && caller.is_node(cluster, node) {
+            self.node = Some(node);
+        }
+        self.node == Some(node)
     }
 }
 
@@ -302,5 +330,25 @@ impl Answerer {
                 ProposeError::Stopped => Reason::Stopped,
             })),
         }
+    }
+}
+
+#[cfg(all(test, not(madsim)))]
+mod tests {
+    use super::*;
+    use crate::platform::tls::node_name;
+
+    #[test]
+    fn a_link_speaks_in_the_name_of_the_node_that_its_certificate_names_and_of_no_other() {
+        let names = vec![node_name(77, 2)];
+        let certificate = rcgen::generate_simple_self_signed(names).unwrap().cert;
+        let caller = Caller::new(certificate.der().clone(), None);
+        let mut proven = Proven::new(Some(caller.clone()));
+        assert!(!proven.is(77, 3));
+        assert!(!proven.is(78, 2), "of another cluster");
+        assert!(proven.is(77, 2));
+        assert!(!proven.is(77, 3), "also later");
+        assert!(proven.is(77, 2));
+        assert!(Proven::new(None).is(77, 3), "where nobody has certificates");
     }
 }

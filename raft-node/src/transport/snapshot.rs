@@ -14,8 +14,9 @@ use super::peer::peer_client::PeerClient;
 use super::peer::snapshot_piece::Piece;
 use super::peer::{SnapshotChunk, SnapshotHeader, SnapshotPiece, SnapshotReply};
 use super::server::Served;
-use super::wire;
+use super::{sockets, wire};
 use crate::config::NodeConfig;
+use crate::platform::tls::Caller;
 use crate::storage::codec;
 use crate::types::{Snapshot, Vote};
 
@@ -30,7 +31,7 @@ pub(crate) async fn send(
     config: &NodeConfig,
     epoch: u64,
     group: u32,
-    address: &str,
+    (node, address): (u64, &str),
     vote: &Vote,
     snapshot: Snapshot,
     time: Duration,
@@ -43,14 +44,12 @@ pub(crate) async fn send(
         vote: Some(wire::vote_to_wire(vote)),
         meta: codec::encode_snapshot_meta(&snapshot.meta),
         parts: u32::try_from(snapshot.snapshot.len()).map_err(|_| "too many parts")?,
+        from: config.node_id,
     };
     let pieces = std::iter::once(Piece::Header(header)).chain(chunks(snapshot.snapshot));
     let pieces = pieces.map(|piece| SnapshotPiece { piece: Some(piece) });
     let sending = async {
-        let channel = endpoint(address)?
-            .connect()
-            .await
-            .map_err(|error| error.to_string())?;
+        let channel = sockets::connect(endpoint(address)?, config, node).await?;
         let reply = PeerClient::new(channel)
             .send_snapshot(Request::new(stream::iter(pieces)))
             .await
@@ -83,6 +82,7 @@ fn chunks(parts: Vec<Bytes>) -> impl Iterator<Item = Piece> {
 /// Takes a snapshot in and installs it.
 pub(crate) async fn receive(
     served: &Arc<Served>,
+    caller: Option<Caller>,
     mut pieces: Streaming<SnapshotPiece>,
 ) -> Result<SnapshotReply, Status> {
     let invalid = |what: &'static str| Status::invalid_argument(what);
@@ -92,6 +92,9 @@ pub(crate) async fn receive(
     let cluster = u128::from(header.cluster_high) << 64 | u128::from(header.cluster_low);
     if cluster != served.config.cluster_id {
         return Err(Status::permission_denied("another cluster"));
+    }
+    if caller.is_some_and(|caller| !caller.is_node(cluster, header.from)) {
+        return Err(Status::permission_denied("another's certificate"));
     }
     let other = match probes::planted(Bug::SnapshotIntoOtherGroup) {
         true => header.group ^ 1,
