@@ -6,13 +6,13 @@
 //! are a fault at once and for ever.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 
 use super::fetch::{self, Digest};
 use super::findings::{Findings, Promise};
+use crate::http_client::Target;
 
 /// Digests seen so far: by group, by index, by node.
 #[derive(Debug, Default)]
@@ -73,14 +73,14 @@ impl Sightings {
 
 /// Collects digests until every group was compared on all nodes or `patience` is over.
 pub async fn await_agreement(
-    admins: &[SocketAddr],
+    admins: &[impl Into<Target> + Clone],
     patience: Duration,
     findings: &mut Findings,
 ) -> Result<(), fetch::Error> {
     let start = Instant::now();
     let mut sightings = Sightings::default();
-    for (node, &admin) in admins.iter().enumerate() {
-        sightings.add(node, fetch::digests(admin).await?.into_values());
+    for (node, admin) in admins.iter().enumerate() {
+        sightings.add(node, fetch::digests(admin.clone()).await?.into_values());
     }
     let left = loop {
         let left = sightings.not_compared(admins.len());
@@ -88,7 +88,9 @@ pub async fn await_agreement(
             break left;
         }
         for group in left {
-            let asked = admins.iter().map(|&admin| fetch::digest(admin, group));
+            let asked = admins
+                .iter()
+                .map(|admin| fetch::digest(admin.clone(), group));
             for (node, digest) in try_join_all(asked).await?.into_iter().enumerate() {
                 sightings.add(node, digest);
             }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::provider::Payment;
 use super::replica::{Group, Replica, Section};
-use crate::http_client::{self, Connection, Request};
+use crate::http_client::{self, Connection, Request, Target};
 
 /// A big replica takes a while to describe itself.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -75,11 +75,13 @@ pub struct Status {
 
 /// Asks for a JSON document.
 pub async fn json<T: DeserializeOwned>(
-    address: SocketAddr,
+    target: impl Into<Target>,
     path: &str,
     deadline: Duration,
 ) -> Result<T, Error> {
-    let mut connection = Connection::new(address);
+    let target = target.into();
+    let address = target.address;
+    let mut connection = Connection::new(target);
     let reply = connection
         .call(&Request::get(path), deadline)
         .await
@@ -102,7 +104,7 @@ pub async fn json<T: DeserializeOwned>(
 }
 
 /// A node's digests, by group.
-pub async fn digests(admin: SocketAddr) -> Result<BTreeMap<u32, Digest>, Error> {
+pub async fn digests(admin: impl Into<Target>) -> Result<BTreeMap<u32, Digest>, Error> {
     let digests: Vec<Digest> = json(admin, "/admin/digests", DEADLINE).await?;
     Ok(digests
         .into_iter()
@@ -111,33 +113,38 @@ pub async fn digests(admin: SocketAddr) -> Result<BTreeMap<u32, Digest>, Error> 
 }
 
 /// A node's digest of one group, if it has a replica of it.
-pub async fn digest(admin: SocketAddr, group: u32) -> Result<Option<Digest>, Error> {
+pub async fn digest(admin: impl Into<Target>, group: u32) -> Result<Option<Digest>, Error> {
     let path = format!("/admin/digests?group={group}");
     let digests: Vec<Digest> = json(admin, &path, DEADLINE).await?;
     Ok(digests.into_iter().next())
 }
 
 /// A node's status.
-pub async fn status(admin: SocketAddr, deadline: Duration) -> Result<Status, Error> {
+pub async fn status(admin: impl Into<Target>, deadline: Duration) -> Result<Status, Error> {
     json(admin, "/admin/status", deadline).await
 }
 
 /// A node's whole state: every shard of it. Group 0 holds the catalogue and no seats.
-pub async fn replica(admin: SocketAddr) -> Result<Replica, Error> {
+pub async fn replica(admin: impl Into<Target>) -> Result<Replica, Error> {
+    let admin = admin.into();
     let mut groups = Vec::new();
-    for group in digests(admin)
+    for group in digests(admin.clone())
         .await?
         .into_keys()
         .filter(|&group| group != 0)
     {
-        let mut state: Group =
-            json(admin, &format!("/admin/audit?group={group}"), DEADLINE).await?;
+        let mut state: Group = json(
+            admin.clone(),
+            &format!("/admin/audit?group={group}"),
+            DEADLINE,
+        )
+        .await?;
         state.orders.sort_by(|a, b| a.order_id.cmp(&b.order_id));
         state.sections.iter_mut().for_each(Section::normalize);
         groups.push(state);
     }
     Ok(Replica {
-        node: admin.to_string(),
+        node: admin.address.to_string(),
         groups,
     })
 }

@@ -29,18 +29,20 @@ pub use judge::{Evidence, judge};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::http_client::Target;
+
 /// Compares running nodes (by their admin addresses) and, when given, the provider's ledger:
 /// everything that can be judged without having been a client.
 pub async fn audit_nodes(
-    admins: &[SocketAddr],
+    admins: &[Target],
     provider: Option<SocketAddr>,
     patience: Duration,
 ) -> Result<Findings, fetch::Error> {
     let mut findings = Findings::default();
     agreement::await_agreement(admins, patience, &mut findings).await?;
     let mut replicas = Vec::new();
-    for &admin in admins {
-        replicas.push(fetch::replica(admin).await?);
+    for admin in admins {
+        replicas.push(fetch::replica(admin.clone()).await?);
     }
     let payments = match provider {
         Some(provider) => Some(fetch::payments(provider).await?),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::CliError;
+use super::{CliError, identity};
 use crate::http_client::{Pool, Request};
 
 /// How long an operator waits for one node.
@@ -26,9 +26,10 @@ impl AdminClient {
             .and_then(|mut found| found.next());
         let resolved =
             resolved.ok_or_else(|| CliError::Invalid(format!("{address}: not host:port")))?;
+        let (host, _) = address.rsplit_once(':').unwrap_or((address, ""));
         Ok(Self {
             name: address.to_owned(),
-            pool: Pool::new(resolved, 1),
+            pool: Pool::new(identity::target(resolved, host), 1),
         })
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use super::identity;
 use crate::audit_client::{self, fetch};
 use crate::audit_dir;
 
@@ -41,9 +42,11 @@ pub enum Error {
     },
 }
 
-/// `http://IP:PORT`, with or without the scheme and a slash at the end.
+/// `http://IP:PORT`, with or without the scheme and a slash at the end. With certificates on the
+/// command line admin listeners are called over TLS, whatever the scheme says.
 pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let address = text.strip_prefix("http://").unwrap_or(text);
+    let address = address.strip_prefix("https://").unwrap_or(address);
     let address = address.strip_suffix('/').unwrap_or(address);
     address
         .parse()
@@ -55,7 +58,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
     let (mut nodes, mut held) = (Vec::new(), true);
     for target in &args.targets {
         match parse_address(target) {
-            Ok(address) => nodes.push(address),
+            Ok(address) => nodes.push(identity::target(address, &address.ip().to_string())),
             Err(_) => held &= directory(PathBuf::from(target)).await?,
         }
     }

@@ -9,11 +9,13 @@ use tracing_subscriber::EnvFilter;
 mod admin_client;
 pub mod audit;
 pub mod bench;
+mod cert;
 mod cluster;
 mod config;
 pub mod demo;
 pub mod dev;
 mod error;
+mod identity;
 mod init;
 pub mod sandbox_provider;
 mod start;
@@ -35,7 +37,16 @@ pub use error::CliError;
     verbatim_doc_comment,
     arg_required_else_help = true
 )]
-pub enum Cli {
+pub struct Cli {
+    #[command(flatten)]
+    identity: identity::Args,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What it can do.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
     /// One node with a demo event: the first minute.
     Dev(dev::Args),
     /// A real cluster, a real sale, and a proof afterwards.
@@ -51,6 +62,9 @@ pub enum Cli {
     Cluster(cluster::Args),
     /// Proves the promises: for running nodes, or for a stopped node's directory.
     Audit(audit::Args),
+    /// Makes the certificates of a cluster.
+    #[command(subcommand)]
+    Cert(cert::Args),
     /// Looks at configuration files.
     #[command(subcommand)]
     Config(config::Args),
@@ -76,16 +90,18 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, CliError> {
-    match cli {
-        Cli::Dev(args) => dev::run(args).await.map_err(failed),
-        Cli::Demo(args) => demo::run(args).await.map_err(failed),
-        Cli::Bench(args) => bench::run(args).await.map_err(failed),
-        Cli::Start(args) => start::run(args).await,
-        Cli::Init(args) => init::run(args).await,
-        Cli::Cluster(args) => cluster::run(args).await,
-        Cli::Audit(args) => audit::run(args).await.map_err(failed),
-        Cli::Config(args) => config::run(args),
-        Cli::SandboxProvider(args) => sandbox_provider::run(args).await.map_err(failed),
+    identity::use_these(&cli.identity)?;
+    match cli.command {
+        Command::Dev(args) => dev::run(args).await.map_err(failed),
+        Command::Demo(args) => demo::run(args).await.map_err(failed),
+        Command::Bench(args) => bench::run(args).await.map_err(failed),
+        Command::Start(args) => start::run(args).await,
+        Command::Init(args) => init::run(args).await,
+        Command::Cluster(args) => cluster::run(args).await,
+        Command::Audit(args) => audit::run(args).await.map_err(failed),
+        Command::Cert(args) => cert::run(args),
+        Command::Config(args) => config::run(args),
+        Command::SandboxProvider(args) => sandbox_provider::run(args).await.map_err(failed),
     }
 }
 

@@ -1,14 +1,13 @@
 //! One connection: one request at a time, opened when needed, reopened after it broke.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::response::{Framing, Head, parse_head, unchunk};
+use super::target::{Stream, Target};
 use super::{Error, Reply, Request};
 
 /// Buffers that grew beyond this for one big answer are given back.
@@ -17,9 +16,9 @@ const BUFFER_KEPT_BYTES: usize = 256 * 1024;
 /// A connection to one server.
 #[derive(Debug)]
 pub struct Connection {
-    address: SocketAddr,
+    target: Target,
     /// Taken out while a request is under way, so that a dropped call leaves no half-read answer.
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     outbox: Vec<u8>,
     inbox: Vec<u8>,
     unchunked: Vec<u8>,
@@ -27,9 +26,9 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that opens with the first request.
-    pub fn new(address: SocketAddr) -> Self {
+    pub fn new(target: impl Into<Target>) -> Self {
         Self {
-            address,
+            target: target.into(),
             stream: None,
             outbox: Vec::new(),
             inbox: Vec::with_capacity(4096),
@@ -78,7 +77,7 @@ impl Connection {
         write!(
             out,
             "{method} {path} HTTP/1.1\r\nHost: {}\r\n{headers}",
-            self.address
+            self.target.address
         )
         .expect("writing to memory cannot fail");
         if !body.is_empty() || *method == "POST" {
@@ -120,7 +119,7 @@ impl Connection {
         Ok(head)
     }
 
-    async fn read_body(&mut self, stream: &mut TcpStream, head: &Head) -> Result<(), Error> {
+    async fn read_body(&mut self, stream: &mut Stream, head: &Head) -> Result<(), Error> {
         match head.framing {
             Framing::Length(length) => {
                 while self.inbox.len() < head.bytes + length {
@@ -143,7 +142,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn read_more(&mut self, stream: &mut TcpStream) -> Result<(), Error> {
+    async fn read_more(&mut self, stream: &mut Stream) -> Result<(), Error> {
         self.inbox.reserve(2048);
         match stream.read_buf(&mut self.inbox).await {
             Ok(0) => Err(Error::Closed),
@@ -152,13 +151,11 @@ impl Connection {
         }
     }
 
-    async fn open(&self) -> Result<TcpStream, Error> {
-        let connect = |source| Error::Connect {
-            address: self.address,
+    async fn open(&self) -> Result<Stream, Error> {
+        let opened = self.target.open().await;
+        opened.map_err(|source| Error::Connect {
+            address: self.target.address,
             source,
-        };
-        let stream = TcpStream::connect(self.address).await.map_err(connect)?;
-        stream.set_nodelay(true).map_err(connect)?;
-        Ok(stream)
+        })
     }
 }

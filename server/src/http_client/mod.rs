@@ -3,7 +3,8 @@
 //!
 //! It exists because a load generator on the servers' own machine takes its time from them: one
 //! buffered write, one parse and no allocation per request is most of what it has to cost. It
-//! knows plain TCP, `Content-Length` and chunked bodies, and deadlines; no TLS, no redirects.
+//! knows `Content-Length` and chunked bodies, deadlines, and mutual TLS towards operators' listeners;
+//! no redirects.
 //!
 //! An answer has three kinds, as everywhere here: an answer, certainly nothing happened
 //! ([`Error::unsent`]), and *unknown*.
@@ -11,10 +12,12 @@
 mod connection;
 mod pool;
 mod response;
+mod target;
 
 pub use connection::Connection;
 pub use pool::{Answer, Pool};
 pub use response::Reply;
+pub use target::Target;
 
 use std::io;
 use std::net::SocketAddr;

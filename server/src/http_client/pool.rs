@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::{Connection, Error, Request};
+use super::{Connection, Error, Request, Target};
 
 /// An answer that owns its body.
 #[derive(Clone, Debug)]
@@ -44,16 +44,16 @@ impl Answer {
 /// At most so many connections to one server.
 #[derive(Debug)]
 pub struct Pool {
-    address: SocketAddr,
+    target: Target,
     permits: Semaphore,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Pool {
     /// An empty pool.
-    pub fn new(address: SocketAddr, connections_max: usize) -> Self {
+    pub fn new(target: impl Into<Target>, connections_max: usize) -> Self {
         Self {
-            address,
+            target: target.into(),
             permits: Semaphore::new(connections_max),
             idle: Mutex::new(Vec::new()),
         }
@@ -61,14 +61,14 @@ impl Pool {
 
     /// The server.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.target.address
     }
 
     /// Waits for a connection, then calls; `deadline` is for the call alone.
     pub async fn call(&self, request: &Request<'_>, deadline: Duration) -> Result<Answer, Error> {
         let _permit = self.permits.acquire().await.map_err(|_| Error::Closed)?;
         let idle = self.idle().pop();
-        let mut connection = idle.unwrap_or_else(|| Connection::new(self.address));
+        let mut connection = idle.unwrap_or_else(|| Connection::new(self.target.clone()));
         let start = Instant::now();
         let answer = connection
             .call(request, deadline)

@@ -43,6 +43,23 @@ pub struct Config {
     /// Consensus timing.
     #[serde(default)]
     pub raft: RaftTiming,
+    /// Certificates (`usher cert`): with them the listeners for nodes and operators speak TLS 1.3
+    /// only, and only with those whom the cluster's authority vouches for. Without them both belong
+    /// on loopback or a private network.
+    #[serde(default)]
+    pub tls: Option<TlsPaths>,
+}
+
+/// Files of certificates, PEM. They are looked at again while the node runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsPaths {
+    /// The authorities that are trusted: one, or the old and the new one while they are exchanged.
+    pub ca: PathBuf,
+    /// This node's certificate.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
 /// One member.

@@ -13,5 +13,11 @@ mod run;
 #[cfg(feature = "process")]
 pub mod serve;
 pub(crate) mod snapshot;
+#[cfg(feature = "process")]
+mod tls;
 
-pub use run::{Instruments, RunError, Server, Tune, run, run_with};
+#[cfg(feature = "process")]
+pub use run::run;
+pub use run::{Instruments, RunError, Server, Tune, run_with};
+#[cfg(feature = "process")]
+pub use tls::{OPERATOR, READER};

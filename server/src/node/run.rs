@@ -13,6 +13,8 @@ use ledger::ShardId;
 use raft_node::error::StartError;
 use raft_node::machine::Machine;
 use raft_node::platform::Platform;
+#[cfg(feature = "process")]
+use raft_node::platform::tls::TlsError;
 use raft_node::storage::StorageOptions;
 use raft_node::transport::faults::LinkFaults;
 use raft_node::witness::Witness;
@@ -35,6 +37,10 @@ pub enum RunError {
     /// Consensus or storage refused.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// Certificates cannot be used.
+    #[cfg(feature = "process")]
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
     /// An address cannot be listened on.
     #[error("cannot listen on {addr}: {source}")]
     Listen {
@@ -73,17 +79,28 @@ pub struct Server {
     pub(super) replicas: Arc<Replicas>,
     pub(super) state: AppState,
     pub(super) read_model: Option<Arc<ReadModel>>,
+    #[cfg(feature = "process")]
+    pub(super) tls: Option<super::tls::NodeTls>,
 }
 
 /// Starts a node on the machine this process runs on, with a read model in its data directory.
+#[cfg(feature = "process")]
 pub async fn run(
     config: Config,
     platform: Platform,
     gateway: Arc<dyn PaymentGateway>,
 ) -> Result<Server, RunError> {
     let facts = Arc::new(Inbox::default());
-    let none = Instruments::default();
-    start(config, platform, gateway, none, Some(facts)).await
+    config.validate()?;
+    let tls = super::tls::NodeTls::load(&config)?;
+    let peers = tls.as_ref().map(|tls| tls.peers.clone());
+    let instruments = Instruments {
+        tune: Some(Arc::new(move |node, _| node.tls.clone_from(&peers))),
+        ..Instruments::default()
+    };
+    let mut server = start(config, platform, gateway, instruments, Some(facts)).await?;
+    server.tls = tls;
+    Ok(server)
 }
 
 /// Starts a node: opens its storage, joins its groups, begins its duties. Does not listen for
@@ -197,6 +214,8 @@ async fn start(
         replicas,
         state,
         read_model,
+        #[cfg(feature = "process")]
+        tls: None,
     })
 }
 

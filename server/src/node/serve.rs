@@ -11,12 +11,15 @@ use std::time::Duration;
 use axum::Router;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use raft_node::platform::tls::{Tls, accept};
 use raft_node::watch::{self, Receiver};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::run::{RunError, Server};
+use super::tls::admitted;
 
 /// Connections one listener serves at once. Past it new ones wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 50_000;
@@ -28,6 +31,16 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 /// A bound listener that serves a router until told to stop.
 pub struct HttpServer {
     listener: TcpListener,
+    guard: Option<Guard>,
+}
+
+/// Who is let in where certificates are asked for.
+#[derive(Clone)]
+pub struct Guard {
+    /// What is shown, and who is trusted.
+    pub tls: Arc<Tls>,
+    /// Whose roles count.
+    pub cluster: u128,
 }
 
 impl HttpServer {
@@ -35,7 +48,14 @@ impl HttpServer {
     pub async fn bind(addr: SocketAddr) -> std::io::Result<Self> {
         Ok(Self {
             listener: TcpListener::bind(addr).await?,
+            guard: None,
         })
+    }
+
+    /// Lets only those in who show a certificate, and each as far as its role goes.
+    #[must_use]
+    pub fn guarded(self, guard: Option<Guard>) -> Self {
+        Self { guard, ..self }
     }
 
     /// The address, with the port the system chose for port 0.
@@ -55,8 +75,12 @@ impl HttpServer {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
                         let (router, stop) = (router.clone(), stop.clone());
+                        let guard = self.guard.clone();
                         connections.spawn(async move {
-                            connection(stream, router, stop).await;
+                            match guard {
+                                None => plain(stream, router, stop).await,
+                                Some(guard) => guarded(stream, &guard, router, stop).await,
+                            }
                             drop(place);
                         });
                     }
@@ -81,9 +105,26 @@ async fn stopped(stop: &mut Receiver<bool>) {
     stop.until(|stop| *stop).await;
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stop: Receiver<bool>) {
+async fn plain(stream: TcpStream, router: Router, stop: Receiver<bool>) {
     // Answers are small; waiting to fill a packet would only add latency.
     let _ = stream.set_nodelay(true);
+    connection(stream, router, stop).await;
+}
+
+async fn guarded(stream: TcpStream, guard: &Guard, router: Router, stop: Receiver<bool>) {
+    match accept(&guard.tls, stream).await {
+        Ok(secured) => {
+            let router = admitted(&router, guard.cluster, secured.caller());
+            connection(secured, router, stop).await;
+        }
+        Err(error) => tracing::warn!(%error, "refused at the operators' port"),
+    }
+}
+
+async fn connection<S>(stream: S, router: Router, mut stop: Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(router);
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -111,7 +152,12 @@ impl Server {
     /// requests under way finish, hands leadership over and stops.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
         let http = bind(self.config.http).await?;
-        let admin = bind(self.config.admin).await?;
+        let guard = self.tls.as_ref().map(|tls| Guard {
+            tls: tls.admin.clone(),
+            cluster: self.config.cluster_id.as_u128(),
+        });
+        let admin = bind(self.config.admin).await?.guarded(guard);
+        let fresh = self.tls.as_ref().map(|tls| tokio::spawn(tls.keep_fresh()));
         let (stopping, stopped) = watch::channel(false);
         let public = tokio::spawn(http.run(self.router(), stopped.clone()));
         let private = tokio::spawn(admin.run(self.admin_router(), stopped));
@@ -133,6 +179,9 @@ impl Server {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a listener ended badly");
             }
+        }
+        if let Some(fresh) = fresh {
+            fresh.abort();
         }
         self.node.shutdown().await;
         if let Some(read_model) = &self.read_model {

@@ -59,8 +59,8 @@ struct Current {
 /// One's own certificate and the authorities one trusts.
 pub struct Tls {
     files: TlsFiles,
-    /// Whose certificate it has to be.
-    name: String,
+    /// Whose certificate it has to be, where that is known.
+    name: Option<String>,
     alpn: Vec<Vec<u8>>,
     current: RwLock<Current>,
 }
@@ -72,11 +72,21 @@ impl Tls {
     /// it, and it must be valid today. `protocols` is what is spoken inside (ALPN): `h2`,
     /// `http/1.1`.
     pub fn load(files: TlsFiles, name: &str, protocols: &[&str]) -> Result<Self, TlsError> {
+        Self::checked(files, Some(name), protocols)
+    }
+
+    /// The same for somebody who only calls: what the certificate names is for those who are
+    /// called to judge.
+    pub fn load_caller(files: TlsFiles, protocols: &[&str]) -> Result<Self, TlsError> {
+        Self::checked(files, None, protocols)
+    }
+
+    fn checked(files: TlsFiles, name: Option<&str>, protocols: &[&str]) -> Result<Self, TlsError> {
         let alpn: Vec<Vec<u8>> = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
         let current = read(&files, name, &alpn)?;
         Ok(Self {
             files,
-            name: name.to_owned(),
+            name: name.map(str::to_owned),
             alpn,
             current: RwLock::new(current),
         })
@@ -85,7 +95,7 @@ impl Tls {
     /// Looks at the files again; whether they had changed. What is wrong with them is told, and
     /// what was in use stays in use.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let fresh = read(&self.files, &self.name, &self.alpn)?;
+        let fresh = read(&self.files, self.name.as_deref(), &self.alpn)?;
         let mut current = self.current.write().expect(POISONED);
         if fresh.bytes == current.bytes {
             return Ok(false);
@@ -94,20 +104,20 @@ impl Tls {
         Ok(true)
     }
 
-    /// For those who call.
+    /// How callers are answered.
     #[must_use]
     pub fn server(&self) -> Arc<ServerConfig> {
         self.current.read().expect(POISONED).server.clone()
     }
 
-    /// For those who are called.
+    /// How others are called.
     #[must_use]
     pub fn client(&self) -> Arc<ClientConfig> {
         self.current.read().expect(POISONED).client.clone()
     }
 }
 
-fn read(files: &TlsFiles, name: &str, alpn: &[Vec<u8>]) -> Result<Current, TlsError> {
+fn read(files: &TlsFiles, name: Option<&str>, alpn: &[Vec<u8>]) -> Result<Current, TlsError> {
     let ca = contents(&files.ca)?;
     let cert = contents(&files.cert)?;
     let key = contents(&files.key)?;
@@ -123,7 +133,9 @@ fn read(files: &TlsFiles, name: &str, alpn: &[Vec<u8>]) -> Result<Current, TlsEr
     let private = PrivateKeyDer::from_pem_slice(&key).map_err(|error| wrong(&files.key, error))?;
 
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    vouched_for(files, name, &chain, &roots, &provider)?;
+    if let Some(name) = name {
+        vouched_for(files, name, &chain, &roots, &provider)?;
+    }
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
         .build()
         .map_err(|error| wrong(&files.ca, error))?;

@@ -14,4 +14,4 @@ mod names;
 
 pub use files::{Tls, TlsError, TlsFiles};
 pub use handshake::{Caller, Secured, accept};
-pub use names::{client_name, node_name};
+pub use names::{node_name, role_name};

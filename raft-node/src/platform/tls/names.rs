@@ -10,13 +10,12 @@ pub fn node_name(cluster: u128, node: u64) -> String {
     format!("node-{node}.{cluster:032x}.usher")
 }
 
-/// The name of an operator's or a program's certificate.
+/// The name of everybody who may do what a role may: `operator`, `reader`.
 #[must_use]
-pub fn client_name(cluster: u128, client: &str) -> String {
-    format!("{client}.client.{cluster:032x}.usher")
+pub fn role_name(cluster: u128, role: &str) -> String {
+    format!("{role}.role.{cluster:032x}.usher")
 }
 
-/// The cluster of everybody whose certificate may knock at the door for operators; any node's, too.
 pub(super) fn is_named(certificate: &CertificateDer<'_>, name: &str) -> bool {
     let Ok(parsed) = ParsedCertificate::try_from(certificate) else {
         return false;
@@ -36,7 +35,7 @@ mod tests {
         let name = node_name(0xab, 7);
         assert_eq!(name, "node-7.000000000000000000000000000000ab.usher");
         assert!(ServerName::try_from(name).is_ok());
-        assert!(ServerName::try_from(client_name(u128::MAX, "anna")).is_ok());
+        assert!(ServerName::try_from(role_name(u128::MAX, "operator")).is_ok());
         assert_ne!(node_name(1, 7), node_name(2, 7));
         assert_ne!(node_name(1, 7), node_name(1, 71));
     }
