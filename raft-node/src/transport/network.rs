@@ -275,10 +275,10 @@ impl RaftNetworkV2<TypeConfig> for Network {
         if lost {
             return Err(Unreachable::from_string("lost on the way").into());
         }
-        let (config, address) = (&*self.config, self.link.address());
+        let (config, to) = (&*self.config, (self.target, self.link.address()));
         let time = option.soft_ttl();
         let sending = snapshot::send(
-            config, self.epoch, self.group, address, &vote, snapshot, time,
+            config, self.epoch, self.group, to, &vote, snapshot, time,
         );
         tokio::select! {
             biased;

@@ -30,7 +30,7 @@ pub(crate) async fn send(
     config: &NodeConfig,
     epoch: u64,
     group: u32,
-    address: &str,
+    (to, address): (u64, &str),
     vote: &Vote,
     snapshot: Snapshot,
     time: Duration,
@@ -43,6 +43,7 @@ pub(crate) async fn send(
         vote: Some(wire::vote_to_wire(vote)),
         meta: codec::encode_snapshot_meta(&snapshot.meta),
         parts: u32::try_from(snapshot.snapshot.len()).map_err(|_| "too many parts")?,
+        to,
     };
     let pieces = std::iter::once(Piece::Header(header)).chain(chunks(snapshot.snapshot));
     let pieces = pieces.map(|piece| SnapshotPiece { piece: Some(piece) });
@@ -92,6 +93,9 @@ pub(crate) async fn receive(
     let cluster = u128::from(header.cluster_high) << 64 | u128::from(header.cluster_low);
     if cluster != served.config.cluster_id {
         return Err(Status::permission_denied("another cluster"));
+    }
+    if header.to != 0 && header.to != served.config.node_id {
+        return Err(Status::permission_denied("another node"));
     }
     let other = match probes::planted(Bug::SnapshotIntoOtherGroup) {
         true => header.group ^ 1,
