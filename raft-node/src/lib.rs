@@ -42,6 +42,7 @@ pub use error::{AdminError, InitializeError, ProposeError, ReadError, StartError
 pub use group::Leader;
 pub use leader::{Duty, Leadership};
 pub use machine::{Entry, Machine, RestoreError, Stamp};
+pub use membership::{Description, ReplicaState, StrangerError, Voters};
 pub use node::{Failure, Node};
 pub use propose::Committed;
 pub use status::{GroupStatus, Role};

@@ -277,9 +277,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
         }
         let (config, to) = (&*self.config, (self.target, self.link.address()));
         let time = option.soft_ttl();
-        let sending = snapshot::send(
-            config, self.epoch, self.group, to, &vote, snapshot, time,
-        );
+        let sending = snapshot::send(config, self.epoch, self.group, to, &vote, snapshot, time);
         tokio::select! {
             biased;
             closed = cancel => Err(closed.into()),

@@ -189,7 +189,7 @@ fn dispatch(served: &Served, frame: Frame, lane: &Lane) -> Option<BoxFuture<'sta
 fn admit<'a>(served: &'a Served, frame: &Frame) -> Result<(&'a Arc<Group>, Kind), Refused> {
     let cluster = u128::from(frame.cluster_high) << 64 | u128::from(frame.cluster_low);
     if cluster != served.config.cluster_id {
-        return Err(Refused::new(Reason::Foreign).with_text("another cluster"));
+        return Err(Refused::new(Reason::Foreign).with_text(membership::ANOTHER_CLUSTER));
     }
     // Addresses are given again, ids are not: a vote for a node that left must not be taken from the one
     // that lives there now.
