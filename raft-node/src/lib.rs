@@ -11,7 +11,8 @@
 //! What is deliberately absent: seats, HTTP, the wall clock, entropy and files other than through
 //! [`platform`]. All openraft types stay inside this crate.
 
-pub mod applier;
+pub mod acquaint;
+mod applier;
 pub mod client;
 pub mod config;
 pub mod error;

@@ -136,7 +136,7 @@ pub async fn remove(args: Node) -> Result<ExitCode, CliError> {
     let answer = client
         .delete(&with_how(&path, args.anyway, &args.how))
         .await?;
-    tell(&client, &answer, &args.how).await
+    tell(&client, &answer, Some(args.id), &args.how).await
 }
 
 /// `usher cluster replace`.
@@ -203,7 +203,7 @@ pub async fn move_leader(args: MoveLeader) -> Result<ExitCode, CliError> {
 async fn post(path: &str, body: &str, anyway: bool, how: How) -> Result<ExitCode, CliError> {
     let client = AdminClient::new(&how.admin)?;
     let answer = client.post(&with_how(path, anyway, &how), body).await?;
-    tell(&client, &answer, &how).await
+    tell(&client, &answer, None, &how).await
 }
 
 fn with_how(path: &str, anyway: bool, how: &How) -> String {
@@ -211,7 +211,12 @@ fn with_how(path: &str, anyway: bool, how: &How) -> String {
 }
 
 /// Prints what comes of a change, and waits for it if that was asked.
-async fn tell(client: &AdminClient, answer: &str, how: &How) -> Result<ExitCode, CliError> {
+async fn tell(
+    client: &AdminClient,
+    answer: &str,
+    removed: Option<u64>,
+    how: &How,
+) -> Result<ExitCode, CliError> {
     let change: ChangeView = client.read(answer)?;
     if how.json {
         say(answer);
@@ -227,7 +232,7 @@ async fn tell(client: &AdminClient, answer: &str, how: &How) -> Result<ExitCode,
         }
     }
     if how.wait {
-        until_settled(client, Duration::from_secs(how.timeout), how.json).await?;
+        until_settled(client, Duration::from_secs(how.timeout), removed, how.json).await?;
         if !how.json {
             say("done");
         }

@@ -77,7 +77,9 @@ pub fn show(members: &MembersView) {
     for blocked in &members.blocked {
         say(&format!("  waits: {}; {}", blocked.reason, blocked.remedy));
     }
-    if members.settled {
+    if members.outside {
+        say("  this node is in no group (any more): ask another one for the whole truth");
+    } else if members.settled {
         say("  settled");
     }
 }

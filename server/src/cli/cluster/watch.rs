@@ -45,10 +45,12 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Waits until everything is as it is wanted; tells what is left on the way, unless `quiet`.
+/// Waits until everything is as it is wanted; tells what is left on the way, unless `quiet`. `removed`
+/// is the node whose removal is waited for.
 pub async fn until_settled(
     client: &AdminClient,
     within: Duration,
+    removed: Option<u64>,
     quiet: bool,
 ) -> Result<(), CliError> {
     let until = Instant::now() + within;
@@ -57,7 +59,9 @@ pub async fn until_settled(
         // A node that is being removed or restarted may not answer; the next time it may.
         let looked = ask(client).await;
         let left = match &looked {
-            Ok(members) if members.settled => return Ok(()),
+            // Asked through the node that left: it is out, and hears nothing more.
+            Ok(members) if members.outside && removed == Some(members.node_id) => return Ok(()),
+            Ok(members) if members.settled && !members.outside => return Ok(()),
             Ok(members) => {
                 let next = members.steps.first().cloned();
                 let waits = members.blocked.first();

@@ -1,5 +1,6 @@
 //! How members look from outside.
 
+use cluster::SYSTEM_GROUP;
 use cluster::members::NodeState;
 use cluster::plan::{Blocked, GroupSeen, Rehearsal};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,10 @@ use crate::node::members::Look;
 pub struct MembersView {
     /// Who says so.
     pub node_id: u64,
+    /// Whether that one is no member of the system group (it has not joined yet, or has left): what it
+    /// knows of nodes may be old.
+    #[serde(default)]
+    pub outside: bool,
     /// The placement's version; 0 while the members have not been registered.
     pub placement: u64,
     /// How many voters a group is to have.
@@ -168,8 +173,10 @@ impl MembersView {
                 wanted_leader: wish.and_then(|wish| wish.leader),
             }
         });
+        let system = look.seen.get(&SYSTEM_GROUP).and_then(Option::as_ref);
         Self {
             node_id: admin.node_id,
+            outside: system.is_some_and(|seen| !seen.replicas.contains_key(&admin.node_id)),
             placement: placement.version,
             replicas: placement.replication,
             nodes: nodes.collect(),
