@@ -115,6 +115,19 @@ pub fn catalogue(rejection: CatalogueRejection) -> Problem {
         CatalogueRejection::EventUnknown => Code::EventUnknown,
         CatalogueRejection::VersionConflict { .. } => Code::VersionConflict,
         CatalogueRejection::EventsMax => Code::EventsMax,
+        // Nodes are the operators' business (`server/src/node/admin/`): no route here asks for them.
+        CatalogueRejection::NodeInvalid
+        | CatalogueRejection::NodeIdTaken
+        | CatalogueRejection::NodeWasRemoved
+        | CatalogueRejection::AddressTaken { .. }
+        | CatalogueRejection::NodesMax
+        | CatalogueRejection::NodeUnknown
+        | CatalogueRejection::NotPlaced
+        | CatalogueRejection::TooFewNodes { .. }
+        | CatalogueRejection::NodeIsLeaving
+        | CatalogueRejection::NotDrained
+        | CatalogueRejection::PlacementConflict { .. }
+        | CatalogueRejection::PlacementInvalid => Code::Internal,
     };
     Problem::new(code, rejection.to_string())
 }

@@ -5,8 +5,10 @@
 
 pub mod catalogue;
 pub mod codec;
+pub mod members;
 pub mod names;
 pub mod placement;
+pub mod plan;
 pub mod route;
 
 /// The Raft group of the catalogue. Groups from 1 on are ledgers' shards.

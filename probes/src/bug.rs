@@ -108,6 +108,14 @@ bugs! {
         /// The answers to an entry's commands go to each other's callers.
         AnswersSwapped,
     }
+    "members" {
+        /// A learner counts as caught up however far behind it is, and is given a vote.
+        LearnerPromotedEarly,
+        /// A change of voters is planned although half of the new ones, not more, are there.
+        PlanCountsHalfAsQuorum,
+        /// A placement that was computed from an older version is accepted.
+        OldPlacementAccepted,
+    }
     "same request, same answer" {
         /// An idempotency key is ignored: a repeated request makes another order.
         RepeatMakesNewOrder,

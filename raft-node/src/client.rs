@@ -106,6 +106,23 @@ impl Client {
         }
     }
 
+    /// Hands a command to a node; `None` when it is certain that nothing was proposed there.
+    pub(crate) async fn forward_to(
+        &self,
+        group: &Group,
+        node: u64,
+        command: Bytes,
+        time: Duration,
+    ) -> Result<Option<Committed>, ProposeError> {
+        match self
+            .forward(group, node, command, self.now() + time)
+            .await?
+        {
+            Try::Done(committed) => Ok(Some(committed)),
+            Try::Elsewhere(_) => Ok(None),
+        }
+    }
+
     async fn forward(
         &self,
         group: &Group,

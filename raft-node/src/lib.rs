@@ -11,7 +11,8 @@
 //! What is deliberately absent: seats, HTTP, the wall clock, entropy and files other than through
 //! [`platform`]. All openraft types stay inside this crate.
 
-pub mod applier;
+pub mod acquaint;
+mod applier;
 pub mod client;
 pub mod config;
 pub mod error;
@@ -42,6 +43,7 @@ pub use error::{AdminError, InitializeError, ProposeError, ReadError, StartError
 pub use group::Leader;
 pub use leader::{Duty, Leadership};
 pub use machine::{Entry, Machine, RestoreError, Stamp};
+pub use membership::{Description, ReplicaState, StrangerError, Voters};
 pub use node::{Failure, Node};
 pub use propose::Committed;
 pub use status::{GroupStatus, Role};

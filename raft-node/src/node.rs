@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::acquaint;
 use crate::applier::{Applied, Applier};
 use crate::client::Client;
 use crate::config::NodeConfig;
@@ -143,9 +144,10 @@ impl Node {
             shared: shared.clone(),
         };
         let groups = shared.groups.values();
-        let freshness = groups
+        let mut keepers: Vec<Task> = groups
             .map(|group| Task::spawn(freshness::keep(client.clone(), group.clone())))
             .collect();
+        keepers.push(Task::spawn(acquaint::keep(client.clone())));
         let supervisors = published
             .into_iter()
             .map(|(id, published)| {
@@ -168,7 +170,7 @@ impl Node {
                 shared: shared.clone(),
                 served,
                 supervisors,
-                freshness,
+                keepers,
                 serving,
                 hang_up,
                 storage,
@@ -445,7 +447,7 @@ struct Running {
     shared: Arc<Shared>,
     served: Arc<Served>,
     supervisors: Vec<Task>,
-    freshness: Vec<Task>,
+    keepers: Vec<Task>,
     serving: Task,
     hang_up: oneshot::Sender<()>,
     storage: Storage,
@@ -458,14 +460,14 @@ async fn stop_when_told(told: oneshot::Receiver<()>, running: Running) {
         shared,
         served,
         supervisors,
-        freshness,
+        keepers,
         mut serving,
         hang_up,
         storage,
     } = running;
     shared.stopping.store(true, Ordering::Relaxed);
     drop(supervisors);
-    drop(freshness);
+    drop(keepers);
     let _ = hang_up.send(());
     served.links.close();
     shared.links.close();

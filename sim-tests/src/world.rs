@@ -351,13 +351,6 @@ impl World {
         Some(path.clone())
     }
 
-    /// A member that runs, apart from this one.
-    fn someone_up(&self, apart_from: usize) -> Option<Alive> {
-        let members = self.members().into_iter();
-        let mut others = members.filter(|node| *node != apart_from && !self.is_down(*node));
-        others.find_map(|node| self.alive(node))
-    }
-
     /// Has the operator replace a member.
     pub fn retire(&self, node: usize, why: Why) {
         if why != Why::Replaced {

@@ -174,6 +174,7 @@ impl Link {
                 deadline_ms: u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX),
                 payload,
                 from: config.node_id,
+                to: self.peer,
             },
         );
         match sent {

@@ -217,7 +217,13 @@ fn dispatch(served: &Served, frame: Frame, lane: &Lane) -> Option<BoxFuture<'sta
 fn admit<'a>(served: &'a Served, frame: &Frame) -> Result<(&'a Arc<Group>, Kind), Refused> {
     let cluster = u128::from(frame.cluster_high) << 64 | u128::from(frame.cluster_low);
     if cluster != served.config.cluster_id {
-        return Err(Refused::new(Reason::Foreign).with_text("another cluster"));
+        return Err(Refused::new(Reason::Foreign).with_text(membership::ANOTHER_CLUSTER));
+    }
+    // Addresses are given again, ids are not: a vote for a node that left must not be taken from the one
+    // that lives there now.
+    if frame.to != 0 && frame.to != served.config.node_id {
+        let text = format!("node {} is not here", frame.to);
+        return Err(Refused::new(Reason::Foreign).with_text(text));
     }
     let astray = probes::planted(Bug::FrameForOtherGroup) && probes::chance(200) == 0;
     let group = served
@@ -296,6 +302,7 @@ impl Answerer {
             deadline_ms: 0,
             payload,
             from: self.me,
+            to: self.peer,
         };
         // A lost answer is a time-out to whoever asked; a full lane is no different.
         let _ = self.lane.send(self.peer, frame);

@@ -31,7 +31,7 @@ pub(crate) async fn send(
     config: &NodeConfig,
     epoch: u64,
     group: u32,
-    (node, address): (u64, &str),
+    (to, address): (u64, &str),
     vote: &Vote,
     snapshot: Snapshot,
     time: Duration,
@@ -45,11 +45,12 @@ pub(crate) async fn send(
         meta: codec::encode_snapshot_meta(&snapshot.meta),
         parts: u32::try_from(snapshot.snapshot.len()).map_err(|_| "too many parts")?,
         from: config.node_id,
+        to,
     };
     let pieces = std::iter::once(Piece::Header(header)).chain(chunks(snapshot.snapshot));
     let pieces = pieces.map(|piece| SnapshotPiece { piece: Some(piece) });
     let sending = async {
-        let channel = sockets::connect(endpoint(address)?, config, node).await?;
+        let channel = sockets::connect(endpoint(address)?, config, to).await?;
         let reply = PeerClient::new(channel)
             .send_snapshot(Request::new(stream::iter(pieces)))
             .await
@@ -95,6 +96,9 @@ pub(crate) async fn receive(
     }
     if caller.is_some_and(|caller| !caller.is_node(cluster, header.from)) {
         return Err(Status::permission_denied("another's certificate"));
+    }
+    if header.to != 0 && header.to != served.config.node_id {
+        return Err(Status::permission_denied("another node"));
     }
     let other = match probes::planted(Bug::SnapshotIntoOtherGroup) {
         true => header.group ^ 1,

@@ -38,6 +38,23 @@ impl AdminClient {
         self.call(&Request::post(path, body.as_bytes())).await
     }
 
+    /// DELETEs; the answer's body.
+    pub async fn delete(&self, path: &str) -> Result<String, CliError> {
+        let request = Request {
+            method: "DELETE",
+            ..Request::get(path)
+        };
+        self.call(&request).await
+    }
+
+    /// Reads a body of a known shape.
+    pub fn read<T: DeserializeOwned>(&self, body: &str) -> Result<T, CliError> {
+        serde_json::from_str(body).map_err(|error| CliError::Unexpected {
+            node: self.name.clone(),
+            answer: error.to_string(),
+        })
+    }
+
     /// GETs JSON of a known shape.
     pub async fn get_json<T: DeserializeOwned>(&self, path: &str) -> Result<T, CliError> {
         let body = self.call(&Request::get(path)).await?;
@@ -59,10 +76,24 @@ impl AdminClient {
         let body = String::from_utf8_lossy(&answer.body).into_owned();
         match answer.status {
             200..=299 => Ok(body),
+            400..=599 if refusal(&body).is_some() => Err(CliError::Refused {
+                node: self.name.clone(),
+                reason: refusal(&body).unwrap_or_default(),
+            }),
             status => Err(CliError::Unexpected {
                 node: self.name.clone(),
                 answer: format!("{status} {body}"),
             }),
         }
     }
+}
+
+/// What a problem document says, with its code.
+fn refusal(body: &str) -> Option<String> {
+    let problem: serde_json::Value = serde_json::from_str(body).ok()?;
+    let (error, detail) = (
+        problem.get("error")?.as_str()?,
+        problem.get("detail")?.as_str()?,
+    );
+    Some(format!("{detail} ({error})"))
 }

@@ -41,6 +41,14 @@ pub enum CliError {
         /// What it said.
         answer: String,
     },
+    /// A node refused, and said why and what helps. Nothing was changed.
+    #[error("{node} refused: {reason}")]
+    Refused {
+        /// Which.
+        node: String,
+        /// What it said.
+        reason: String,
+    },
     /// Something else went wrong, in words.
     #[error("{0}")]
     Failed(String),
@@ -52,7 +60,11 @@ impl CliError {
         match self {
             Self::Invalid(_) | Self::Config(_) => 2,
             Self::Unreachable { .. } => 3,
-            Self::Run(_) | Self::File { .. } | Self::Unexpected { .. } | Self::Failed(_) => 1,
+            Self::Run(_)
+            | Self::File { .. }
+            | Self::Unexpected { .. }
+            | Self::Refused { .. }
+            | Self::Failed(_) => 1,
         }
     }
 }

@@ -57,7 +57,7 @@ pub enum Command {
     Start(start::Args),
     /// Brings a new cluster to life, once.
     Init(init::Args),
-    /// Watches a cluster.
+    /// Watches a cluster, grows it, shrinks it, evens it out.
     #[command(subcommand)]
     Cluster(cluster::Args),
     /// Proves the promises: for running nodes, or for a stopped node's directory.

@@ -21,6 +21,11 @@ const PROVIDER_DEADLINE: Duration = Duration::from_secs(10);
 /// A new cluster: write one file a node (same cluster_id, secret, shards and peers; different
 /// node_id, data_dir and addresses), start them all, then run `usher init` once.
 ///
+/// A node more: write its file (the same cluster_id, secret and shards; a node_id that no node ever
+/// had; `peers` with itself and one or more nodes that run) and start it with --join. It registers
+/// itself, gets a replica of everything, and serves readers. It votes once you say
+/// `usher cluster rebalance`, or when it has to take the place of a node that is drained or removed.
+///
 /// SIGTERM or Ctrl-C drain the node: it stops being ready, finishes requests under way, hands
 /// leadership over, and exits with 0.
 #[derive(Debug, clap::Args)]
@@ -28,6 +33,10 @@ pub struct Args {
     /// The node's configuration (TOML).
     #[arg(long, value_name = "FILE", env = "USHER_CONFIG")]
     pub config: PathBuf,
+    /// Join the cluster that the configuration's peers belong to, instead of being one of the first
+    /// members of a new one. Harmless to keep once it has joined.
+    #[arg(long)]
+    pub join: bool,
     /// Stop when standard input ends: a child must not outlive whoever started it.
     #[arg(long)]
     pub exit_with_parent: bool,
@@ -41,7 +50,9 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode, CliError> {
-    let config = Config::load(&args.config)?;
+    let mut config = Config::load(&args.config)?;
+    config.join |= args.join;
+    config.validate()?;
     let mut platform = Platform::os(&config.data_dir).map_err(|source| CliError::File {
         path: config.data_dir.clone(),
         source,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use api::backend::{Backend, BackendError, Committed, Freshness};
 use cluster::SYSTEM_GROUP;
 use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueOutcome, EventRecord};
+use cluster::members::NodeState;
 use cluster::route::Router;
 use futures::future::BoxFuture;
 use ledger::{Command, EventId, Ledger, Outcome, ShardId, Timestamp};
@@ -32,18 +33,20 @@ pub struct NodeBackend {
     node: Arc<Node>,
     replicas: Arc<Replicas>,
     platform: Platform,
+    node_id: u64,
     draining: AtomicBool,
 }
 
 impl NodeBackend {
     /// Binds the door to a node.
-    pub fn new(node: Arc<Node>, replicas: Arc<Replicas>, platform: Platform) -> Self {
+    pub fn new(node_id: u64, node: Arc<Node>, replicas: Arc<Replicas>, platform: Platform) -> Self {
         let client = node.client();
         Self {
             client,
             node,
             replicas,
             platform,
+            node_id,
             draining: AtomicBool::new(false),
         }
     }
@@ -51,6 +54,21 @@ impl NodeBackend {
     /// From now on `ready` says no, so that load balancers look elsewhere.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// What operators want of this node that buyers should go elsewhere for.
+    fn unwanted(&self) -> Option<&'static str> {
+        self.replicas.catalogue.look(|catalogue, _, _| {
+            let registry = catalogue.registry();
+            if registry.gone().contains(&self.node_id) {
+                return Some("this node was removed from the cluster");
+            }
+            match registry.state(self.node_id)? {
+                NodeState::Member => None,
+                NodeState::Draining => Some("this node is being drained (usher cluster undrain)"),
+                NodeState::Leaving => Some("this node is being removed from the cluster"),
+            }
+        })
     }
 
     async fn committed<T>(
@@ -206,6 +224,9 @@ impl Backend for NodeBackend {
         }
         if self.router().is_none() {
             return Err("the cluster has not been initialized (usher init)".to_owned());
+        }
+        if let Some(why) = self.unwanted() {
+            return Err(why.to_owned());
         }
         for group in self.node.status() {
             if let Some(why) = group.stopped {

@@ -28,8 +28,16 @@ pub struct Config {
     /// a three-node cluster; one is fastest on a machine with few cores.
     #[serde(default = "default_shards")]
     pub shards: u16,
-    /// All members, this node included.
+    /// All members, this node included. A node that joins names itself and some that answer.
     pub peers: Vec<Peer>,
+    /// What this node fails together with: a rack, a room, a provider's zone. Voters of a group are
+    /// spread over as many zones as there are. Default: none, and then every node counts as its own.
+    #[serde(default)]
+    pub zone: String,
+    /// Whether this node joins a cluster that exists (`usher start --join`) instead of being one of
+    /// its first members. Default false. Harmless once it has joined.
+    #[serde(default)]
+    pub join: bool,
     /// 32 bytes in hex from which the cluster's signing keys are derived; the same on every node.
     /// May be left out with `dev = true`, where it is derived from the cluster's id and worth
     /// nothing.
@@ -189,6 +197,15 @@ impl Config {
         if !self.peer_map().contains_key(&self.node_id) {
             return wrong("peers", "does not name this node");
         }
+        if self.zone.len() > cluster::members::ZONE_BYTES_MAX {
+            return wrong("zone", "must have at most 64 bytes");
+        }
+        if self.join && self.peers.len() < 2 {
+            return wrong(
+                "peers",
+                "must name a node of the cluster to join, beside this one",
+            );
+        }
         if self.payments.webhook_secret.len() < 8 {
             return wrong("payments.webhook_secret", "must have at least 8 characters");
         }
@@ -270,6 +287,7 @@ mod tests {
             ("node_id = 1", "node_id = 1\nturbo = true", "turbo"),
             ("127.0.0.1:8080", "nowhere", "http"),
             ("[{ id", "[{ id = 1, addr = \"a:1\" }, { id", "peers"),
+            ("node_id = 1", "node_id = 1\njoin = true", "peers"),
             ("whsec_0123", "short", "webhook_secret"),
             ("http://127", "ftp://127", "payments.url"),
             ("\"sandbox\"", "\"bank\"", "gateway"),

@@ -8,6 +8,7 @@ pub mod config;
 pub mod duties;
 pub mod keys;
 pub mod machines;
+pub mod members;
 mod metrics;
 mod run;
 #[cfg(feature = "process")]

@@ -9,6 +9,7 @@ use api::payments::PaymentGateway;
 use api::{ApiConfig, AppState};
 use axum::Router;
 use cluster::SYSTEM_GROUP;
+use cluster::members::NodeRecord;
 use ledger::ShardId;
 use raft_node::error::StartError;
 use raft_node::machine::Machine;
@@ -18,13 +19,15 @@ use raft_node::platform::tls::TlsError;
 use raft_node::storage::StorageOptions;
 use raft_node::transport::faults::LinkFaults;
 use raft_node::witness::Witness;
-use raft_node::{Duty, Node, NodeConfig};
+use raft_node::{Duty, Node, NodeConfig, watch};
+use tokio::task::JoinHandle;
 
 use super::admin::{self, Admin};
 use super::backend::{NodeBackend, Replicas};
 use super::config::{Config, ConfigError};
-use super::duties::{Courier, Installer, Payments};
+use super::duties::{Courier, Installer, Mover, Payments};
 use super::machines::{CatalogueMachine, LedgerMachine};
+use super::members::{Introduction, MoverSays, introduce};
 use super::metrics::Seen;
 use crate::read_model::{Inbox, Owner, Pace, ReadModel};
 
@@ -81,6 +84,10 @@ pub struct Server {
     pub(super) read_model: Option<Arc<ReadModel>>,
     #[cfg(feature = "process")]
     pub(super) tls: Option<super::tls::NodeTls>,
+    mover: Arc<MoverSays>,
+    /// Kept for as long as the node serves: dropped, it asks no more.
+    #[cfg_attr(not(feature = "process"), allow(dead_code, reason = "told when serving"))]
+    pub(super) joining: Joining,
 }
 
 /// Starts a node on the machine this process runs on, with a read model in its data directory.
@@ -158,11 +165,13 @@ async fn start(
     });
     let replicas = Arc::new(Replicas { catalogue, ledgers });
 
+    let mover = Arc::new(MoverSays::default());
     let gateway_name = gateway.name();
     let (payments, door) = Payments::new(gateway);
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(Courier::new(replicas.clone())),
         Arc::new(Installer::new(replicas.clone())),
+        Arc::new(Mover::new(replicas.clone(), mover.clone())),
         Arc::new(payments),
     ];
     let groups = machines.keys().copied().collect();
@@ -187,7 +196,13 @@ async fn start(
     let node = Node::start_with(node_config, platform.clone(), storage, machines, duties);
     let node = Arc::new(node.await?);
 
-    let backend = Arc::new(NodeBackend::new(node.clone(), replicas.clone(), platform));
+    let backend = Arc::new(NodeBackend::new(
+        config.node_id,
+        node.clone(),
+        replicas.clone(),
+        platform,
+    ));
+    let joining = Joining::begin(&config, &node, &replicas);
     let shared_backend: Arc<dyn Backend> = backend.clone();
     let mut api_config = ApiConfig::from_secret(&config.cluster_id.to_string(), &root, config.dev);
     api_config.webhook_secrets = vec![config.payments.webhook_secret.as_bytes().to_vec()];
@@ -216,7 +231,52 @@ async fn start(
         read_model,
         #[cfg(feature = "process")]
         tls: None,
+        mover,
+        joining,
     })
+}
+
+/// A node's word to the cluster that it is there, and whether that was refused for good.
+pub(super) struct Joining {
+    task: JoinHandle<()>,
+    #[cfg_attr(
+        not(feature = "process"),
+        allow(dead_code, reason = "told when serving")
+    )]
+    pub(super) refused: watch::Receiver<Option<String>>,
+}
+
+impl Joining {
+    fn begin(config: &Config, node: &Node, replicas: &Arc<Replicas>) -> Self {
+        let me = Introduction {
+            node: config.node_id,
+            record: NodeRecord {
+                peer: config
+                    .peer_map()
+                    .remove(&config.node_id)
+                    .unwrap_or_default(),
+                zone: config.zone.clone(),
+                ..NodeRecord::default()
+            },
+            shards: config.shards,
+            joins: config.join,
+        };
+        let (told, refused) = watch::channel(None);
+        let asking = introduce(node.client(), replicas.clone(), me);
+        let task = tokio::spawn(async move {
+            if let Err(reason) = asking.await {
+                tracing::error!(reason, "this node should exit");
+                told.publish(Some(reason));
+            }
+        });
+        Self { task, refused }
+    }
+}
+
+impl Drop for Joining {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Server {
@@ -234,6 +294,8 @@ impl Server {
             cluster_id: self.config.cluster_id,
             http: self.config.http,
             shards: self.config.shards,
+            joins: self.config.join,
+            mover: self.mover.clone(),
             history: self.read_model.clone(),
         };
         admin::router(admin).merge(api::admin_router(self.state.clone()))

@@ -168,8 +168,17 @@ impl Server {
             admin = %self.config.admin,
             "serving"
         );
+        let mut refused = self.joining.refused.clone();
+        let refusal = async {
+            match refused.until(Option::is_some).await {
+                Some(Some(reason)) => reason,
+                // Nobody is left to refuse anything: it is registered.
+                _ => std::future::pending().await,
+            }
+        };
         let failure = tokio::select! {
             biased;
+            reason = refusal => Some(reason),
             failure = self.node.failed() => Some(failure.reason),
             () = stop => None,
         };

@@ -326,6 +326,8 @@ fn config(scenario: &Scenario, node: usize) -> Config {
                 addr: address(node, 8090).to_string(),
             })
             .collect(),
+        zone: String::new(),
+        join: node >= scenario.nodes,
         secret: None,
         dev: true,
         payments: Payments {

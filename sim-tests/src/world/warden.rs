@@ -1,19 +1,25 @@
 //! Whoever looks after the machines: starts a process again that ended by itself, as an init
-//! system does, and replaces members, as an operator does.
+//! system does, and replaces members the operators' way: a node joins, another one is drained and
+//! removed, and the cluster does the rest.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use http::Request;
+use http_body_util::Full;
 use raft_node::platform::sim_disk::CrashMode;
-use tokio::sync::mpsc;
+use server::node::admin::MembersView;
+use tokio::sync::{mpsc, oneshot};
 
 use super::World;
-use super::machine::{Standing, Why, address};
+use super::machine::{Standing, Why};
+use crate::door::Answer;
 use crate::history::History;
 
-/// How long a change of a group's members may take before it is asked for again.
+/// How long a node may take to answer an operator before another one is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a process said before it ended, with its node and the number of its life.
 pub type Reports = mpsc::UnboundedSender<(usize, u64, Report)>;
@@ -118,10 +124,12 @@ impl Warden {
             ));
             world.switch_on(joiner);
             world.lock(&world.members).insert(joiner);
-            for group in 0..=u32::from(world.scenario.shards) {
-                self.admit(&world, group, joiner).await;
-                self.dismiss(&world, group, node, joiner).await;
+            self.joined(&world, joiner).await;
+            // Whoever is still there may be drained first, so that it leaves without a vote.
+            if why == Why::Replaced && node % 2 == 0 {
+                self.drain(&world, node, joiner).await;
             }
+            self.remove(&world, node, joiner).await;
             world.lock(&world.members).remove(&node);
             world.machines[node].life.set_standing(Standing::Gone);
             world.machines[node].stop(CrashMode::KeepAll);
@@ -132,37 +140,95 @@ impl Warden {
         }
     }
 
-    /// Makes a joiner a learner of a group; insists.
-    async fn admit(&self, world: &World, group: u32, joiner: usize) {
-        let at = address(joiner, 8090).to_string();
+    /// Waits until the cluster has written a joiner down: it asks for that by itself.
+    async fn joined(&self, world: &World, joiner: usize) {
+        let id = joiner as u64 + 1;
         loop {
-            if let Some(alive) = world.someone_up(joiner) {
-                let (client, at, id) = (alive.node.client(), at.clone(), joiner as u64 + 1);
-                let adding = async move { client.add_learner(group, id, at, PATIENCE).await };
-                match alive.does(adding).await {
-                    Some(Ok(_)) => return world.tally.count("27 a learner is added"),
-                    other => self.note(&format!("learner of group {group}: {other:?}")),
-                }
+            let members = self.members(world, joiner, joiner).await;
+            if members.is_some_and(|members| members.nodes.iter().any(|node| node.id == id)) {
+                return world.tally.count("27 a learner is added");
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
-    /// Makes it a voter in the place of the one who leaves; insists.
-    async fn dismiss(&self, world: &World, group: u32, old: usize, joiner: usize) {
-        let members = world.members().into_iter().filter(|member| *member != old);
-        let voters: BTreeSet<u64> = members.map(|member| member as u64 + 1).collect();
+    /// Has a node vote no more; insists.
+    async fn drain(&self, world: &World, node: usize, joiner: usize) {
+        let id = node as u64 + 1;
+        let path = format!("/operator/admin/members/{id}/drain?anyway=true");
+        self.insist(world, "POST", &path, node, joiner).await;
         loop {
-            if let Some(alive) = world.someone_up(joiner) {
-                let (client, voters) = (alive.node.client(), voters.clone());
-                let changing = async move { client.change_voters(group, voters, PATIENCE).await };
-                match alive.does(changing).await {
-                    Some(Ok(_)) => return,
-                    other => self.note(&format!("voters of group {group}: {other:?}")),
-                }
+            let members = self.members(world, node, joiner).await;
+            let drained = members.is_some_and(|members| {
+                let mut nodes = members.nodes.iter();
+                let node = nodes.find(|node| node.id == id);
+                members.placement > 0 && node.is_none_or(|node| node.votes == 0)
+            });
+            if drained {
+                return world.tally.count("27 a member is drained");
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(PAUSE).await;
         }
+    }
+
+    /// Has a node leave; insists, and waits until it is in no group.
+    async fn remove(&self, world: &World, node: usize, joiner: usize) {
+        let id = node as u64 + 1;
+        let path = format!("/operator/admin/members/{id}?anyway=true");
+        self.insist(world, "DELETE", &path, node, joiner).await;
+        loop {
+            let members = self.members(world, node, joiner).await;
+            if members.is_some_and(|members| members.gone.contains(&id)) {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Asks until it was granted.
+    async fn insist(&self, world: &World, method: &str, path: &str, node: usize, joiner: usize) {
+        loop {
+            match self.ask(world, method, path, node, joiner).await {
+                Some(answer) if answer.status == 200 => return,
+                Some(answer) => {
+                    let said = String::from_utf8_lossy(&answer.body).into_owned();
+                    self.note(&format!("{method} {path}: {} {said}", answer.status));
+                }
+                None => self.note(&format!("{method} {path}: no answer")),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The members, as somebody sees them.
+    async fn members(&self, world: &World, node: usize, joiner: usize) -> Option<MembersView> {
+        let path = "/operator/admin/members";
+        let answer = self.ask(world, "GET", path, node, joiner).await?;
+        serde_json::from_slice(&answer.body).ok()
+    }
+
+    /// Asks a member that runs: neither who leaves nor who comes.
+    async fn ask(
+        &self,
+        world: &World,
+        method: &str,
+        path: &str,
+        node: usize,
+        joiner: usize,
+    ) -> Option<Answer> {
+        let members = world.members().into_iter();
+        let mut able = members.filter(|member| *member != node && *member != joiner);
+        let alive = able.find_map(|member| match world.is_down(member) {
+            true => None,
+            false => world.alive(member),
+        })?;
+        let request = Request::builder().method(method).uri(path);
+        let request = request
+            .body(Full::default())
+            .expect("a well formed request");
+        let (reply, answer) = oneshot::channel();
+        alive.inbox.send((request, reply)).await.ok()?;
+        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
     }
 
     fn note(&self, what: &str) {

@@ -3,10 +3,12 @@
 
 mod courier;
 mod installer;
+mod mover;
 mod payments;
 
 pub use courier::Courier;
 pub use installer::Installer;
+pub use mover::Mover;
 pub use payments::Payments;
 
 use std::time::Duration;

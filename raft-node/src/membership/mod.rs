@@ -1,8 +1,17 @@
-//! Who belongs to a group, and who leads it: changed by the group's leader, asked for from
+//! Who belongs to a group, and who leads it: told and changed by the group's leader, asked for from
 //! anywhere. A change is a log entry like any other, so it is safe to ask twice.
+
+mod describe;
+mod serve;
+mod stranger;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+pub use self::describe::{Description, ReplicaState};
+pub(crate) use self::serve::serve;
+pub(crate) use self::stranger::ANOTHER_CLUSTER;
+pub use self::stranger::StrangerError;
 
 use bytes::Bytes;
 use prost::Message;
@@ -12,8 +21,19 @@ use crate::error::AdminError;
 use crate::group::Group;
 use crate::transport::link::CallError;
 use crate::transport::peer::{self, admin_request::Call};
-use crate::transport::wire::{self, Kind, Reason, Refused};
-use crate::types::{Peer, TypeConfig};
+use crate::transport::wire::{self, Kind, Reason};
+
+/// New voters of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voters {
+    /// Who votes from now on; each must be a member already.
+    pub voters: BTreeSet<u64>,
+    /// Whether former voters stay, as learners.
+    pub retain: bool,
+    /// Only while the membership is still the one of this entry, so that who decided on an older one
+    /// changes nothing. See [`Description::membership_index`].
+    pub expected: Option<u64>,
+}
 
 impl Client {
     /// Adds a node that receives the log and does not vote yet. Returns the entry's index, once
@@ -25,21 +45,72 @@ impl Client {
         address: String,
         deadline: Duration,
     ) -> Result<u64, AdminError> {
-        let call = Call::AddLearner(peer::Member { node, address });
-        self.administer(group, call, deadline).await
+        let at_once = false;
+        let call = Call::AddLearner(peer::Member {
+            node,
+            address,
+            at_once,
+        });
+        Ok(self.administer(group, call, deadline).await?.index)
+    }
+
+    /// The same, without waiting until the node has caught up; see [`Client::describe`].
+    pub async fn begin_learner(
+        &self,
+        group: u32,
+        node: u64,
+        address: String,
+        deadline: Duration,
+    ) -> Result<u64, AdminError> {
+        let at_once = true;
+        let call = Call::AddLearner(peer::Member {
+            node,
+            address,
+            at_once,
+        });
+        Ok(self.administer(group, call, deadline).await?.index)
+    }
+
+    /// Takes a member without a vote out of a group.
+    pub async fn remove_learner(
+        &self,
+        group: u32,
+        node: u64,
+        deadline: Duration,
+    ) -> Result<u64, AdminError> {
+        let call = Call::RemoveLearner(node);
+        Ok(self.administer(group, call, deadline).await?.index)
     }
 
     /// Replaces the voters of a group; each must be a member already. Nodes that are no longer
-    /// voters leave the group.
+    /// voters leave the group. A change that was left half done is finished by asking for it again.
     pub async fn change_voters(
         &self,
         group: u32,
         voters: BTreeSet<u64>,
         deadline: Duration,
     ) -> Result<u64, AdminError> {
-        let nodes = voters.into_iter().collect();
-        let call = Call::ChangeVoters(peer::VoterSet { nodes });
-        self.administer(group, call, deadline).await
+        let change = Voters {
+            voters,
+            retain: false,
+            expected: None,
+        };
+        self.replace_voters(group, change, deadline).await
+    }
+
+    /// The same, with a say in what becomes of former voters and in when it is too late.
+    pub async fn replace_voters(
+        &self,
+        group: u32,
+        change: Voters,
+        deadline: Duration,
+    ) -> Result<u64, AdminError> {
+        let call = Call::ChangeVoters(peer::VoterSet {
+            nodes: change.voters.into_iter().collect(),
+            retain: change.retain,
+            expected: change.expected.unwrap_or(0),
+        });
+        Ok(self.administer(group, call, deadline).await?.index)
     }
 
     /// Asks the leader of a group to hand it to another voter. Returns when the leader began to;
@@ -54,12 +125,25 @@ impl Client {
         done.map(|_| ())
     }
 
+    /// Who belongs to a group, and how far each is, in the words of its leader.
+    pub async fn describe(
+        &self,
+        group: u32,
+        deadline: Duration,
+    ) -> Result<Description, AdminError> {
+        let anybody = false;
+        let call = Call::Describe(peer::Describe { anybody });
+        let reply = self.administer(group, call, deadline).await?;
+        let description = reply.description.ok_or(AdminError::OutcomeUnknown)?;
+        Ok(Description::from_wire(description))
+    }
+
     async fn administer(
         &self,
         group: u32,
         call: Call,
         deadline: Duration,
-    ) -> Result<u64, AdminError> {
+    ) -> Result<peer::AdminReply, AdminError> {
         let group = self.shared.group(group).ok_or(AdminError::Stopped)?;
         let payload = wire::encode(&peer::AdminRequest { call: Some(call) });
         let until = self.now() + deadline;
@@ -73,7 +157,7 @@ impl Client {
                 Some(node) => match self.ask_admin(group, node, payload.clone(), left).await {
                     Ok(bytes) => {
                         let reply = peer::AdminReply::decode(bytes);
-                        return Ok(reply.map_err(|_| AdminError::OutcomeUnknown)?.index);
+                        return reply.map_err(|_| AdminError::OutcomeUnknown);
                     }
                     Err(CallError::Unreachable(_) | CallError::Full(_)) => None,
                     Err(CallError::Refused(refused)) => match refused.reason {
@@ -108,64 +192,5 @@ impl Client {
             Some(link) => link.call(group.id, Kind::Admin, payload, time).await,
             None => Err(CallError::Unreachable(node)),
         }
-    }
-}
-
-/// Does what was asked, on the leader.
-pub(crate) async fn serve(group: &Group, payload: Bytes) -> Result<Bytes, Refused> {
-    let request = peer::AdminRequest::decode(payload).map_err(wire::Unreadable::from)?;
-    let call = request.call.ok_or(wire::Unreadable::Missing("call"))?;
-    let raft = &group.raft;
-    let done = match call {
-        Call::AddLearner(member) => {
-            raft.add_learner(member.node, Peer::new(member.address), true)
-                .await
-        }
-        Call::ChangeVoters(voters) => {
-            let voters: BTreeSet<u64> = voters.nodes.into_iter().collect();
-            raft.change_membership(voters, false).await
-        }
-        Call::MoveLeader(to) => return move_leader(group, to).await,
-    };
-    match done {
-        Ok(written) => Ok(wire::encode(&peer::AdminReply {
-            index: written.log_id.index(),
-        })),
-        Err(error) => Err(refused(error)),
-    }
-}
-
-async fn move_leader(group: &Group, to: u64) -> Result<Bytes, Refused> {
-    let leader = *group.leader.borrow();
-    let voters: BTreeSet<u64> = group.raft.voter_ids().collect();
-    if leader.node != Some(*group.raft.node_id()) {
-        return Err(Refused::new(Reason::NotLeader).with_leader(leader.node));
-    }
-    if !voters.contains(&to) {
-        let text = format!("node {to} is not a voter of group {}", group.id);
-        return Err(Refused::new(Reason::Rejected).with_text(text));
-    }
-    if leader.node != Some(to) {
-        let moved = group.raft.trigger().transfer_leader(to).await;
-        moved.map_err(|fatal| Refused::new(Reason::Stopped).with_text(fatal))?;
-    }
-    let index = group.applied.borrow().index;
-    Ok(wire::encode(&peer::AdminReply { index }))
-}
-
-type WriteError =
-    openraft::error::RaftError<TypeConfig, openraft::error::ClientWriteError<TypeConfig>>;
-
-fn refused(error: WriteError) -> Refused {
-    use openraft::error::{ClientWriteError, RaftError};
-    match error {
-        RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => {
-            Refused::new(Reason::NotLeader).with_leader(to.leader_id)
-        }
-        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
-            Refused::new(Reason::OutcomeUnknown)
-        }
-        RaftError::APIError(error) => Refused::new(Reason::Rejected).with_text(error),
-        RaftError::Fatal(fatal) => Refused::new(Reason::Stopped).with_text(fatal),
     }
 }

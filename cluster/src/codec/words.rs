@@ -1,14 +1,16 @@
-//! The catalogue's bytes: total conversions between its types and `proto`'s.
+//! Commands and outcomes.
 
 use bytes::Bytes;
-use ledger::{EventId, Timestamp};
+use ledger::EventId;
 use prost::Message;
 use proto::DecodeError;
 use proto::convert::ids::{from_id, id, shard};
 use proto::error::{narrow, required};
 use proto::v1;
 
-use crate::catalogue::*;
+use super::events::{record, wire_record};
+use super::nodes;
+use crate::catalogue::{CatalogueCommand, CatalogueOutcome, CatalogueReceipt, CatalogueRejection};
 
 /// The bytes of a command.
 pub fn encode_command(command: &CatalogueCommand) -> Bytes {
@@ -34,6 +36,26 @@ pub fn encode_command(command: &CatalogueCommand) -> Bytes {
             shard: shard.0.into(),
             version: *version,
         }),
+        CatalogueCommand::AddNode {
+            node,
+            record,
+            shards,
+        } => Kind::AddNode(v1::AddNode {
+            record: Some(nodes::wire_node(*node, record)),
+            shards: (*shards).into(),
+        }),
+        CatalogueCommand::DrainNode { node } => Kind::DrainNode(*node),
+        CatalogueCommand::UndrainNode { node } => Kind::UndrainNode(*node),
+        CatalogueCommand::RemoveNode { node } => Kind::RemoveNode(*node),
+        CatalogueCommand::NodeGone { node } => Kind::NodeGone(*node),
+        CatalogueCommand::Place {
+            expected,
+            replication,
+            groups,
+        } => {
+            let groups = groups.iter().map(|(group, wish)| (*group, wish));
+            Kind::Place(nodes::wire_placement(*expected, *replication, groups))
+        }
     };
     v1::CatalogueCommand { kind: Some(kind) }
         .encode_to_vec()
@@ -59,6 +81,26 @@ pub fn decode_command(bytes: &[u8]) -> Result<CatalogueCommand, DecodeError> {
             shard: shard(installed.shard, "shard")?,
             version: installed.version,
         },
+        Kind::AddNode(add) => {
+            let (node, record) = nodes::node(required(add.record, "record")?)?;
+            CatalogueCommand::AddNode {
+                node,
+                record,
+                shards: narrow(add.shards, "shards")?,
+            }
+        }
+        Kind::DrainNode(node) => CatalogueCommand::DrainNode { node },
+        Kind::UndrainNode(node) => CatalogueCommand::UndrainNode { node },
+        Kind::RemoveNode(node) => CatalogueCommand::RemoveNode { node },
+        Kind::NodeGone(node) => CatalogueCommand::NodeGone { node },
+        Kind::Place(wire) => {
+            let (expected, replication, groups) = nodes::placement_parts(wire)?;
+            CatalogueCommand::Place {
+                expected,
+                replication,
+                groups,
+            }
+        }
     })
 }
 
@@ -69,6 +111,8 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
         Ok(CatalogueReceipt::ShardsFixed { shards }) => Kind::ShardsFixed(shards.into()),
         Ok(CatalogueReceipt::EventAt { version }) => Kind::EventAt(version),
         Ok(CatalogueReceipt::InstallRecorded) => Kind::InstallRecorded(v1::Empty {}),
+        Ok(CatalogueReceipt::NodeNoted { node }) => Kind::NodeNoted(node),
+        Ok(CatalogueReceipt::PlacedAt { version }) => Kind::PlacedAt(version),
         Err(rejection) => {
             let (number, detail) = match rejection {
                 CatalogueRejection::Malformed => (1, 0),
@@ -79,6 +123,18 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
                 CatalogueRejection::EventUnknown => (6, 0),
                 CatalogueRejection::VersionConflict { version } => (7, version),
                 CatalogueRejection::EventsMax => (8, 0),
+                CatalogueRejection::NodeInvalid => (9, 0),
+                CatalogueRejection::NodeIdTaken => (10, 0),
+                CatalogueRejection::NodeWasRemoved => (11, 0),
+                CatalogueRejection::AddressTaken { node } => (12, node),
+                CatalogueRejection::NodesMax => (13, 0),
+                CatalogueRejection::NodeUnknown => (14, 0),
+                CatalogueRejection::NotPlaced => (15, 0),
+                CatalogueRejection::TooFewNodes { replication } => (16, replication),
+                CatalogueRejection::NodeIsLeaving => (17, 0),
+                CatalogueRejection::NotDrained => (18, 0),
+                CatalogueRejection::PlacementConflict { version } => (19, version),
+                CatalogueRejection::PlacementInvalid => (20, 0),
             };
             Kind::Rejection(v1::CatalogueRejection { number, detail })
         }
@@ -98,6 +154,8 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
         }),
         Kind::EventAt(version) => Ok(CatalogueReceipt::EventAt { version }),
         Kind::InstallRecorded(_) => Ok(CatalogueReceipt::InstallRecorded),
+        Kind::NodeNoted(node) => Ok(CatalogueReceipt::NodeNoted { node }),
+        Kind::PlacedAt(version) => Ok(CatalogueReceipt::PlacedAt { version }),
         Kind::Rejection(rejection) => Err(match rejection.number {
             1 => CatalogueRejection::Malformed,
             2 => CatalogueRejection::ShardsAreFixed {
@@ -111,82 +169,25 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
                 version: rejection.detail,
             },
             8 => CatalogueRejection::EventsMax,
+            9 => CatalogueRejection::NodeInvalid,
+            10 => CatalogueRejection::NodeIdTaken,
+            11 => CatalogueRejection::NodeWasRemoved,
+            12 => CatalogueRejection::AddressTaken {
+                node: rejection.detail,
+            },
+            13 => CatalogueRejection::NodesMax,
+            14 => CatalogueRejection::NodeUnknown,
+            15 => CatalogueRejection::NotPlaced,
+            16 => CatalogueRejection::TooFewNodes {
+                replication: rejection.detail,
+            },
+            17 => CatalogueRejection::NodeIsLeaving,
+            18 => CatalogueRejection::NotDrained,
+            19 => CatalogueRejection::PlacementConflict {
+                version: rejection.detail,
+            },
+            20 => CatalogueRejection::PlacementInvalid,
             _ => return Err(DecodeError::Missing("rejection.number")),
         }),
-    })
-}
-
-/// A catalogue as snapshot parts: the number of shards, every event, who has what.
-pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
-    use v1::catalogue_part::Kind;
-    let shards = catalogue.router().map_or(0, |router| router.count());
-    let events = catalogue
-        .events()
-        .map(|record| Kind::Event(wire_record(record)));
-    let installed = catalogue.installed().map(|(event, shard, version)| {
-        Kind::Installed(v1::RecordInstalled {
-            event: Some(id(event.0)),
-            shard: shard.0.into(),
-            version,
-        })
-    });
-    std::iter::once(Kind::Shards(shards.into()))
-        .chain(events)
-        .chain(installed)
-        .map(|kind| {
-            v1::CataloguePart { kind: Some(kind) }
-                .encode_to_vec()
-                .into()
-        })
-        .collect()
-}
-
-/// The catalogue these parts mean; the number of the first bad part otherwise.
-pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
-    use v1::catalogue_part::Kind;
-    let (mut shards, mut events, mut installed) = (0, Vec::new(), Vec::new());
-    for (number, part) in parts.iter().enumerate() {
-        let mut take = || {
-            let part = v1::CataloguePart::decode(part.as_ref())?;
-            match required(part.kind, "part")? {
-                Kind::Shards(count) => shards = narrow(count, "shards")?,
-                Kind::Event(wire) => events.push(record(wire)?),
-                Kind::Installed(wire) => installed.push((
-                    EventId(from_id(wire.event, "event")?),
-                    shard(wire.shard, "shard")?,
-                    wire.version,
-                )),
-            }
-            Ok(())
-        };
-        take().map_err(|error| (number, error))?;
-    }
-    Ok(Catalogue::from_parts(shards, events, installed))
-}
-
-fn wire_record(record: &EventRecord) -> v1::EventRecord {
-    v1::EventRecord {
-        plan: Some((&record.plan).into()),
-        name: record.name.clone(),
-        venue: record.venue.clone(),
-        section_names: record.section_names.clone(),
-        organizer: Some(id(record.organizer)),
-        created_at_ms: record.created_at.0,
-        asked: record.asked.map(id),
-    }
-}
-
-fn record(wire: v1::EventRecord) -> Result<EventRecord, DecodeError> {
-    Ok(EventRecord {
-        plan: required(wire.plan, "plan")?.try_into()?,
-        name: wire.name,
-        venue: wire.venue,
-        section_names: wire.section_names,
-        organizer: from_id(wire.organizer, "organizer")?,
-        created_at: Timestamp(wire.created_at_ms),
-        asked: wire
-            .asked
-            .map(|asked| from_id(Some(asked), "asked"))
-            .transpose()?,
     })
 }

@@ -1,0 +1,149 @@
+//! The catalogue: every event with its names, rules and the shards of its sections, and every node
+//! with the groups it is to vote in. The `system` group's machine. It owes each shard the newest
+//! version of each event until that shard has said that it has it.
+
+mod events;
+mod nodes;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ledger::{EventId, ShardId};
+
+pub use self::events::EventRecord;
+pub use self::words::{CatalogueCommand, CatalogueOutcome, CatalogueReceipt, CatalogueRejection};
+use crate::members::Registry;
+use crate::route::Router;
+
+/// The catalogue's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    shards: u16,
+    events: BTreeMap<EventId, Arc<EventRecord>>,
+    /// The version each shard is known to have. Absent: none.
+    installed: BTreeMap<(EventId, ShardId), u64>,
+    registry: Registry,
+}
+
+impl Catalogue {
+    /// Applies a command.
+    pub fn apply(&mut self, command: &CatalogueCommand) -> CatalogueOutcome {
+        match command {
+            CatalogueCommand::FixShards { shards } => self.fix_shards(*shards),
+            CatalogueCommand::CreateEvent(record) => self.create(record),
+            CatalogueCommand::ChangeRules {
+                event,
+                expected,
+                rules,
+            } => self.change(*event, *expected, rules),
+            CatalogueCommand::RecordInstalled {
+                event,
+                shard,
+                version,
+            } => self.record_installed(*event, *shard, *version),
+            CatalogueCommand::AddNode {
+                node,
+                record,
+                shards,
+            } => self.add_node(*node, record, *shards),
+            CatalogueCommand::DrainNode { node } => self.drain_node(*node),
+            CatalogueCommand::UndrainNode { node } => self.undrain_node(*node),
+            CatalogueCommand::RemoveNode { node } => self.remove_node(*node),
+            CatalogueCommand::NodeGone { node } => self.node_gone(*node),
+            CatalogueCommand::Place {
+                expected,
+                replication,
+                groups,
+            } => self.place(*expected, *replication, groups),
+        }
+    }
+
+    /// The cluster's router, once it was initialized.
+    pub fn router(&self) -> Option<Router> {
+        Router::new(self.shards)
+    }
+
+    /// The nodes, and what they are to vote in.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// An event.
+    pub fn event(&self, event: EventId) -> Option<&Arc<EventRecord>> {
+        self.events.get(&event)
+    }
+
+    /// All events, by id.
+    pub fn events(&self) -> impl Iterator<Item = &Arc<EventRecord>> {
+        self.events.values()
+    }
+
+    /// What shards are known to have.
+    pub fn installed(&self) -> impl Iterator<Item = (EventId, ShardId, u64)> {
+        self.installed
+            .iter()
+            .map(|(&(event, shard), &version)| (event, shard, version))
+    }
+
+    /// Events that shards still have to be told, at most `limit`.
+    pub fn owed(&self, limit: usize) -> Vec<(ShardId, Arc<EventRecord>)> {
+        let Some(router) = self.router() else {
+            return Vec::new();
+        };
+        let missing = |record: &Arc<EventRecord>, shard: ShardId| {
+            let key = (record.plan.event, shard);
+            self.installed
+                .get(&key)
+                .is_none_or(|&version| version < record.plan.version)
+        };
+        self.events
+            .values()
+            .flat_map(|record| router.shards().map(move |shard| (shard, record)))
+            .filter(|&(shard, record)| missing(record, shard))
+            .map(|(shard, record)| (shard, record.clone()))
+            .take(limit)
+            .collect()
+    }
+
+    /// Whether every shard has the newest version of an event.
+    pub fn installed_everywhere(&self, event: EventId) -> bool {
+        let (Some(router), Some(record)) = (self.router(), self.events.get(&event)) else {
+            return false;
+        };
+        router.shards().all(|shard| {
+            self.installed
+                .get(&(event, shard))
+                .is_some_and(|&at| at >= record.plan.version)
+        })
+    }
+
+    /// Puts a catalogue together from its parts, for snapshots.
+    pub fn from_parts(
+        shards: u16,
+        events: impl IntoIterator<Item = EventRecord>,
+        installed: impl IntoIterator<Item = (EventId, ShardId, u64)>,
+        registry: Registry,
+    ) -> Self {
+        Self {
+            shards,
+            events: events
+                .into_iter()
+                .map(|e| (e.plan.event, Arc::new(e)))
+                .collect(),
+            installed: installed.into_iter().map(|(e, s, v)| ((e, s), v)).collect(),
+            registry,
+        }
+    }
+
+    fn fix_shards(&mut self, shards: u16) -> CatalogueOutcome {
+        if self.shards != 0 && self.shards != shards {
+            return Err(CatalogueRejection::ShardsAreFixed {
+                shards: self.shards,
+            });
+        }
+        Router::new(shards).ok_or(CatalogueRejection::NoShards)?;
+        self.shards = shards;
+        Ok(CatalogueReceipt::ShardsFixed { shards })
+    }
+}

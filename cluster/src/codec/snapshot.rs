@@ -1,0 +1,89 @@
+//! A catalogue's snapshot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use ledger::EventId;
+use prost::Message;
+use proto::DecodeError;
+use proto::convert::ids::{from_id, id, shard};
+use proto::error::{narrow, required};
+use proto::v1;
+
+use super::events::{record, wire_record};
+use super::nodes;
+use crate::catalogue::Catalogue;
+use crate::members::{Placement, Registry};
+
+/// A catalogue as snapshot parts: the number of shards, every event, who has what.
+pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
+    use v1::catalogue_part::Kind;
+    let shards = catalogue.router().map_or(0, |router| router.count());
+    let events = catalogue
+        .events()
+        .map(|record| Kind::Event(wire_record(record)));
+    let installed = catalogue.installed().map(|(event, shard, version)| {
+        Kind::Installed(v1::RecordInstalled {
+            event: Some(id(event.0)),
+            shard: shard.0.into(),
+            version,
+        })
+    });
+    let registry = catalogue.registry();
+    let nodes = registry.nodes();
+    let nodes = nodes.map(|(node, record)| Kind::Node(nodes::wire_node(node, record)));
+    let gone = registry.gone().iter().copied().map(Kind::Gone);
+    // A cluster that placed nothing writes what older releases wrote.
+    let placement = registry.placement();
+    let placement = (placement.version > 0).then(|| {
+        let groups = placement.groups.iter().map(|(group, wish)| (*group, wish));
+        let (version, replication) = (placement.version, placement.replication);
+        Kind::Placement(nodes::wire_placement(version, replication, groups))
+    });
+    std::iter::once(Kind::Shards(shards.into()))
+        .chain(events)
+        .chain(installed)
+        .chain(nodes)
+        .chain(gone)
+        .chain(placement)
+        .map(|kind| {
+            v1::CataloguePart { kind: Some(kind) }
+                .encode_to_vec()
+                .into()
+        })
+        .collect()
+}
+
+/// The catalogue these parts mean; the number of the first bad part otherwise.
+pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
+    use v1::catalogue_part::Kind;
+    let (mut shards, mut events, mut installed) = (0, Vec::new(), Vec::new());
+    let (mut members, mut gone) = (BTreeMap::new(), BTreeSet::new());
+    let mut placement = Placement::default();
+    for (number, part) in parts.iter().enumerate() {
+        let mut take = || {
+            let part = v1::CataloguePart::decode(part.as_ref())?;
+            match required(part.kind, "part")? {
+                Kind::Shards(count) => shards = narrow(count, "shards")?,
+                Kind::Event(wire) => events.push(record(wire)?),
+                Kind::Installed(wire) => installed.push((
+                    EventId(from_id(wire.event, "event")?),
+                    shard(wire.shard, "shard")?,
+                    wire.version,
+                )),
+                Kind::Node(wire) => {
+                    let (node, record) = nodes::node(wire)?;
+                    members.insert(node, record);
+                }
+                Kind::Gone(node) => {
+                    gone.insert(node);
+                }
+                Kind::Placement(wire) => placement = nodes::placement(wire)?,
+            }
+            Ok(())
+        };
+        take().map_err(|error| (number, error))?;
+    }
+    let registry = Registry::from_parts(members, gone, placement);
+    Ok(Catalogue::from_parts(shards, events, installed, registry))
+}

@@ -1,0 +1,56 @@
+//! A cluster's first command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use cluster::SYSTEM_GROUP;
+use cluster::catalogue::CatalogueCommand;
+use raft_node::error::InitializeError;
+
+use super::{Admin, problem};
+
+/// How long `init` waits for the new cluster's system group to decide.
+const INIT_WITHIN: Duration = Duration::from_secs(15);
+
+pub(super) async fn init(State(admin): State<Arc<Admin>>) -> Response {
+    if admin.joins {
+        let detail = "this node was started to join a cluster that exists; run `usher init` on a \
+                      node of a new one, or start this one without --join"
+            .to_owned();
+        return problem(StatusCode::CONFLICT, "NOT_INITIALIZED", detail);
+    }
+    match admin.node.initialize().await {
+        Ok(()) | Err(InitializeError::AlreadyInitialized) => {}
+        Err(error) => {
+            return problem(StatusCode::CONFLICT, "NOT_INITIALIZED", error.to_string());
+        }
+    }
+    // The number of shards becomes part of the replicated state; repeating `init` is harmless,
+    // another number of shards is refused.
+    let command = cluster::codec::encode_command(&CatalogueCommand::FixShards {
+        shards: admin.shards,
+    });
+    let committed = admin
+        .node
+        .client()
+        .propose(SYSTEM_GROUP, command, INIT_WITHIN)
+        .await;
+    let outcome = committed
+        .map_err(|error| error.to_string())
+        .and_then(|committed| {
+            cluster::codec::decode_outcome(&committed.outcome).map_err(|error| error.to_string())
+        });
+    match outcome {
+        Ok(Ok(_)) => Json(serde_json::json!({ "shards": admin.shards })).into_response(),
+        Ok(Err(rejection)) => problem(
+            StatusCode::CONFLICT,
+            "NOT_INITIALIZED",
+            rejection.to_string(),
+        ),
+        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "NO_LEADER", error),
+    }
+}

@@ -1,0 +1,86 @@
+//! Brings the cluster to what is wanted of it: looks at every group, does the first safe step, and looks
+//! again. Runs where the system group leads, and remembers nothing that matters, so whoever leads next
+//! carries on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::SYSTEM_GROUP;
+use cluster::plan::next;
+use futures::future::BoxFuture;
+use raft_node::{Duty, Leadership};
+
+use crate::node::backend::Replicas;
+use crate::node::members::{BOUNDS, MoverSays, act, look};
+
+/// After a step: so that what it changed is seen.
+const AFTER_STEP: Duration = Duration::from_millis(50);
+/// While something waits: for a node to come back, or to catch up.
+const WHILE_WAITING: Duration = Duration::from_millis(500);
+/// When there is nothing to do; a change of the registry wakes it sooner.
+const WHEN_DONE: Duration = Duration::from_secs(2);
+
+/// The duty.
+pub struct Mover {
+    replicas: Arc<Replicas>,
+    says: Arc<MoverSays>,
+}
+
+impl Mover {
+    /// A mover that reads what is wanted from this catalogue.
+    pub fn new(replicas: Arc<Replicas>, says: Arc<MoverSays>) -> Self {
+        Self { replicas, says }
+    }
+}
+
+impl Duty for Mover {
+    fn run(&self, lead: Leadership) -> BoxFuture<'static, ()> {
+        let (replicas, says) = (self.replicas.clone(), self.says.clone());
+        Box::pin(async move {
+            if lead.group != SYSTEM_GROUP {
+                return;
+            }
+            let Some(mut applied) = lead.client.applied(lead.group) else {
+                return;
+            };
+            says.forget();
+            loop {
+                let index = applied.borrow().index;
+                let pause = move_on(&lead, &replicas, &says).await;
+                if pause == AFTER_STEP {
+                    tokio::time::sleep(pause).await;
+                } else {
+                    let changed = applied.eventually(|now| now.index > index);
+                    // Either way it looks again.
+                    let _ = tokio::time::timeout(pause, changed).await;
+                }
+            }
+        })
+    }
+}
+
+/// Does the first step that can be done; how long to pause then.
+async fn move_on(lead: &Leadership, replicas: &Replicas, says: &MoverSays) -> Duration {
+    let Some(look) = look(&lead.client, replicas).await else {
+        return WHEN_DONE;
+    };
+    let plan = next(&look.registry, &look.seen, BOUNDS);
+    // One group's trouble must not keep the others: their steps do not depend on each other.
+    for step in &plan.steps {
+        match act(&lead.client, &look, step).await {
+            Ok(()) => {
+                tracing::info!(%step, "moved");
+                says.did(step.to_string());
+                return AFTER_STEP;
+            }
+            Err(why) => {
+                tracing::info!(%step, why, "not moved");
+                says.failed(step.to_string(), &why);
+            }
+        }
+    }
+    match plan.is_finished() {
+        true => WHEN_DONE,
+        false => WHILE_WAITING,
+    }
+}
