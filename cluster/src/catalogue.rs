@@ -73,6 +73,11 @@ pub enum CatalogueCommand {
         /// The version it has.
         version: u64,
     },
+    /// First command of a restored cluster's life: whose payment keys and tickets it goes on with.
+    ContinueLineage {
+        /// Id of the cluster in which the state began.
+        lineage: u128,
+    },
 }
 
 /// What a command did.
@@ -90,6 +95,8 @@ pub enum CatalogueReceipt {
     },
     /// Noted.
     InstallRecorded,
+    /// The state goes on under these keys.
+    LineageContinued,
 }
 
 /// Why the catalogue did not change.
@@ -125,6 +132,9 @@ pub enum CatalogueRejection {
     /// As many events as fit.
     #[error("too many events")]
     EventsMax,
+    /// The state began in another cluster, for ever.
+    #[error("the state began in another cluster")]
+    LineageIsFixed,
 }
 
 /// The answer to a command.
@@ -134,6 +144,8 @@ pub type CatalogueOutcome = Result<CatalogueReceipt, CatalogueRejection>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     shards: u16,
+    /// The cluster in which the state began; absent where that is this one.
+    lineage: Option<u128>,
     events: BTreeMap<EventId, Arc<EventRecord>>,
     /// The version each shard is known to have. Absent: none.
     installed: BTreeMap<(EventId, ShardId), u64>,
@@ -155,12 +167,18 @@ impl Catalogue {
                 shard,
                 version,
             } => self.record_installed(*event, *shard, *version),
+            CatalogueCommand::ContinueLineage { lineage } => self.continue_lineage(*lineage),
         }
     }
 
     /// The cluster's router, once it was initialized.
     pub fn router(&self) -> Option<Router> {
         Router::new(self.shards)
+    }
+
+    /// The cluster in which this state began, when a restore carried it on into this one.
+    pub fn lineage(&self) -> Option<u128> {
+        self.lineage
     }
 
     /// An event.
@@ -215,11 +233,13 @@ impl Catalogue {
     /// Puts a catalogue together from its parts, for snapshots.
     pub fn from_parts(
         shards: u16,
+        lineage: Option<u128>,
         events: impl IntoIterator<Item = EventRecord>,
         installed: impl IntoIterator<Item = (EventId, ShardId, u64)>,
     ) -> Self {
         Self {
             shards,
+            lineage,
             events: events
                 .into_iter()
                 .map(|e| (e.plan.event, Arc::new(e)))
@@ -237,6 +257,13 @@ impl Catalogue {
         Router::new(shards).ok_or(CatalogueRejection::NoShards)?;
         self.shards = shards;
         Ok(CatalogueReceipt::ShardsFixed { shards })
+    }
+
+    fn continue_lineage(&mut self, lineage: u128) -> CatalogueOutcome {
+        if *self.lineage.get_or_insert(lineage) != lineage {
+            return Err(CatalogueRejection::LineageIsFixed);
+        }
+        Ok(CatalogueReceipt::LineageContinued)
     }
 
     fn create(&mut self, record: &EventRecord) -> CatalogueOutcome {

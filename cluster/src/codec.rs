@@ -34,6 +34,7 @@ pub fn encode_command(command: &CatalogueCommand) -> Bytes {
             shard: shard.0.into(),
             version: *version,
         }),
+        CatalogueCommand::ContinueLineage { lineage } => Kind::ContinueLineage(id(*lineage)),
     };
     v1::CatalogueCommand { kind: Some(kind) }
         .encode_to_vec()
@@ -59,6 +60,9 @@ pub fn decode_command(bytes: &[u8]) -> Result<CatalogueCommand, DecodeError> {
             shard: shard(installed.shard, "shard")?,
             version: installed.version,
         },
+        Kind::ContinueLineage(lineage) => CatalogueCommand::ContinueLineage {
+            lineage: from_id(Some(lineage), "lineage")?,
+        },
     })
 }
 
@@ -69,6 +73,7 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
         Ok(CatalogueReceipt::ShardsFixed { shards }) => Kind::ShardsFixed(shards.into()),
         Ok(CatalogueReceipt::EventAt { version }) => Kind::EventAt(version),
         Ok(CatalogueReceipt::InstallRecorded) => Kind::InstallRecorded(v1::Empty {}),
+        Ok(CatalogueReceipt::LineageContinued) => Kind::LineageContinued(v1::Empty {}),
         Err(rejection) => {
             let (number, detail) = match rejection {
                 CatalogueRejection::Malformed => (1, 0),
@@ -79,6 +84,7 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
                 CatalogueRejection::EventUnknown => (6, 0),
                 CatalogueRejection::VersionConflict { version } => (7, version),
                 CatalogueRejection::EventsMax => (8, 0),
+                CatalogueRejection::LineageIsFixed => (9, 0),
             };
             Kind::Rejection(v1::CatalogueRejection { number, detail })
         }
@@ -98,6 +104,7 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
         }),
         Kind::EventAt(version) => Ok(CatalogueReceipt::EventAt { version }),
         Kind::InstallRecorded(_) => Ok(CatalogueReceipt::InstallRecorded),
+        Kind::LineageContinued(_) => Ok(CatalogueReceipt::LineageContinued),
         Kind::Rejection(rejection) => Err(match rejection.number {
             1 => CatalogueRejection::Malformed,
             2 => CatalogueRejection::ShardsAreFixed {
@@ -111,12 +118,14 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
                 version: rejection.detail,
             },
             8 => CatalogueRejection::EventsMax,
+            9 => CatalogueRejection::LineageIsFixed,
             _ => return Err(DecodeError::Missing("rejection.number")),
         }),
     })
 }
 
-/// A catalogue as snapshot parts: the number of shards, every event, who has what.
+/// A catalogue as snapshot parts: the number of shards, the lineage if it has one, every event, who
+/// has what.
 pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
     use v1::catalogue_part::Kind;
     let shards = catalogue.router().map_or(0, |router| router.count());
@@ -130,7 +139,9 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
             version,
         })
     });
+    let lineage = catalogue.lineage().map(|lineage| Kind::Lineage(id(lineage)));
     std::iter::once(Kind::Shards(shards.into()))
+        .chain(lineage)
         .chain(events)
         .chain(installed)
         .map(|kind| {
@@ -144,12 +155,14 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
 /// The catalogue these parts mean; the number of the first bad part otherwise.
 pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
     use v1::catalogue_part::Kind;
-    let (mut shards, mut events, mut installed) = (0, Vec::new(), Vec::new());
+    let (mut shards, mut lineage) = (0, None);
+    let (mut events, mut installed) = (Vec::new(), Vec::new());
     for (number, part) in parts.iter().enumerate() {
         let mut take = || {
             let part = v1::CataloguePart::decode(part.as_ref())?;
             match required(part.kind, "part")? {
                 Kind::Shards(count) => shards = narrow(count, "shards")?,
+                Kind::Lineage(wire) => lineage = Some(from_id(Some(wire), "lineage")?),
                 Kind::Event(wire) => events.push(record(wire)?),
                 Kind::Installed(wire) => installed.push((
                     EventId(from_id(wire.event, "event")?),
@@ -161,7 +174,7 @@ pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
         };
         take().map_err(|error| (number, error))?;
     }
-    Ok(Catalogue::from_parts(shards, events, installed))
+    Ok(Catalogue::from_parts(shards, lineage, events, installed))
 }
 
 fn wire_record(record: &EventRecord) -> v1::EventRecord {

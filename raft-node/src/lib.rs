@@ -12,6 +12,7 @@
 //! [`platform`]. All openraft types stay inside this crate.
 
 pub mod applier;
+pub mod backup;
 pub mod client;
 pub mod config;
 pub mod error;

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-mod admin_client;
+pub(crate) mod admin_client;
 pub mod audit;
+mod backup;
 pub mod bench;
 mod cluster;
 mod config;
@@ -49,6 +50,9 @@ pub enum Cli {
     /// Watches a cluster.
     #[command(subcommand)]
     Cluster(cluster::Args),
+    /// Backs a running cluster up, checks backups, restores them into a new cluster.
+    #[command(subcommand)]
+    Backup(backup::Args),
     /// Proves the promises: for running nodes, or for a stopped node's directory.
     Audit(audit::Args),
     /// Looks at configuration files.
@@ -83,6 +87,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Cli::Start(args) => start::run(args).await,
         Cli::Init(args) => init::run(args).await,
         Cli::Cluster(args) => cluster::run(args).await,
+        Cli::Backup(args) => backup::run(args).await,
         Cli::Audit(args) => audit::run(args).await.map_err(failed),
         Cli::Config(args) => config::run(args),
         Cli::SandboxProvider(args) => sandbox_provider::run(args).await.map_err(failed),

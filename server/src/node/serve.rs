@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::lineage::{self, WrongLineage};
 use super::run::{RunError, Server};
 
 /// Connections one listener serves at once. Past it new ones wait in the kernel's backlog.
@@ -107,6 +108,15 @@ fn log_end(ended: Result<(), hyper::Error>) {
 }
 
 impl Server {
+    /// Waits until the state turns out to be one that this node's keys do not fit.
+    async fn wrong_lineage(&self) -> WrongLineage {
+        let client = self.node.client();
+        match lineage::confirmed(&client, &self.replicas.catalogue, &self.config).await {
+            Ok(()) => std::future::pending().await,
+            Err(wrong) => wrong,
+        }
+    }
+
     /// Listens and serves until `stop` resolves, then drains: says so to load balancers, lets
     /// requests under way finish, hands leadership over and stops.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
@@ -125,6 +135,7 @@ impl Server {
         let failure = tokio::select! {
             biased;
             failure = self.node.failed() => Some(failure.reason),
+            wrong = self.wrong_lineage() => Some(wrong.to_string()),
             () = stop => None,
         };
         self.backend.drain();

@@ -1,0 +1,29 @@
+//! Backups of a whole cluster, taken while it sells, and what becomes of them.
+//!
+//! ```text
+//!   nodes' admin listeners ─► create ─► DIR/manifest.json, group-*.snapshot, group-*.log
+//!                              │ cut        │
+//!                              └── world ◄──┴── verify ─► restore ─► empty data directories
+//! ```
+//! A backup is, for each group, the newest snapshot file of some node and the log entries behind it
+//! up to the group's *cut*. The cut is consistent: whatever one group knows of another one's past
+//! lies within that other's cut ([`cut`]). A [`world`] is all of it applied, outside any cluster;
+//! creating, verifying and restoring all go through one, so what is restored is what was verified.
+//!
+//! Protects P1 to P4 for everything acknowledged before the backup began (ADR 0010 says what is
+//! lost, and what money does that moved after the cut).
+
+pub mod chain;
+pub mod create;
+pub mod cut;
+mod digest;
+mod error;
+mod log_file;
+pub mod manifest;
+mod point;
+mod pull;
+pub mod restore;
+pub mod world;
+
+pub use error::BackupError;
+pub use point::Point;
