@@ -2,15 +2,25 @@
 
 mod backup_support;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use api::payments::SandboxGateway;
 use backup_support::{Nodes, Rush, SHARDS, Shop, configs, open_event};
+use raft_node::platform::Platform;
 use server::audit_client::{audit_nodes, fetch};
 use server::backup::chain::Chain;
 use server::backup::create::create;
+use server::backup::manifest::{self, Manifest};
 use server::backup::restore::restore;
+use server::backup::{Point, cut};
+use server::dice::Dice;
 use server::node::config::Config;
+use sha2::{Digest, Sha256};
+
+const SOON: Duration = Duration::from_secs(20);
 
 /// Files of a new cluster that goes on with the keys of `old`.
 fn successor(root: &Path, nodes: u64, old: &Config, shop: &Shop) -> Vec<Config> {
@@ -22,7 +32,7 @@ fn successor(root: &Path, nodes: u64, old: &Config, shop: &Shop) -> Vec<Config> 
 }
 
 /// Every paid order and its tickets, as the replicas of one node have them.
-async fn paid(nodes: &Nodes) -> std::collections::BTreeMap<String, Vec<String>> {
+async fn paid(nodes: &Nodes) -> BTreeMap<String, Vec<String>> {
     let replica = fetch::replica(nodes.admins()[0]).await.unwrap();
     let orders = replica.groups.into_iter().flat_map(|group| group.orders);
     orders
@@ -80,7 +90,7 @@ async fn a_backup_taken_in_a_rush_is_the_cluster_at_its_cut_and_sells_on_in_a_ne
         let rush = Rush::begin(&new, &event, 4, 100 + number as u64).await;
         rush.until(20).await;
         rush.end().await;
-        let patience = std::time::Duration::from_secs(20);
+        let patience = SOON;
         let findings = audit_nodes(&new.admins(), None, patience).await.unwrap();
         assert!(findings.all_held(), "{:?}", findings.lines());
         new.stop().await;
@@ -93,4 +103,228 @@ fn all_of(dir: &Path, shop: &Shop) -> Config {
     let mut config = configs(dir, 1, shop.address).remove(0);
     config.lineage = Some(chain.newest().manifest.lineage);
     config
+}
+
+/// A backup of a node that sold for a while, with the whole log in it, and an incremental one.
+async fn two_backups(root: &Path, shop: &Shop) -> (Config, std::path::PathBuf, std::path::PathBuf) {
+    let mut files = configs(&root.join("old"), 1, shop.address);
+    files[0].raft.snapshot_every_entries = 100_000;
+    let old = Nodes::found(files).await;
+    let event = open_event(&old).await.event;
+    let rush = Rush::begin(&old, &event, 12, 7).await;
+    rush.until(60).await;
+    let (full, later) = (root.join("full"), root.join("later"));
+    create(&full, &old.admin_names(), None).await.unwrap();
+    rush.until(100).await;
+    let made = create(&later, &old.admin_names(), Some(&full)).await.unwrap();
+    assert_eq!(made.full_because, None);
+    assert!(made.manifest.groups.iter().all(|group| group.snapshot.is_none()));
+    rush.end().await;
+    for group in &made.manifest.groups {
+        let live = old.digests.at(group.group, group.index);
+        assert_eq!(live.as_ref(), Some(&group.digest), "group {}", group.group);
+    }
+    let config = old.configs[0].clone();
+    old.stop().await;
+    (config, full, later)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// Spoils one file of a backup; says what was done to it.
+fn spoil(dir: &Path, dice: &mut Dice) -> String {
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let path = &files[dice.index(files.len())];
+    let mut bytes = std::fs::read(path).unwrap();
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let what = if dice.percent(50) {
+        let bit = dice.index(bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        format!("bit {bit} of {name}")
+    } else {
+        let length = dice.index(bytes.len());
+        bytes.truncate(length);
+        format!("{name} cut to {length}")
+    };
+    std::fs::write(path, bytes).unwrap();
+    what
+}
+
+/// Goal: nothing that was damaged, cut short, mixed up or meant for somebody else is restored, and
+/// nothing is written on the way to that. Then the points that can be restored, and that a cut which
+/// was not closed is not consistent while a closed one is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_cut_once_closed() {
+    let root = tempfile::tempdir().unwrap();
+    let shop = Shop::open().await;
+    let (old, full, later) = two_backups(root.path(), &shop).await;
+    let files = successor(&root.path().join("new"), 1, &old, &shop);
+    let place = &files[0].data_dir;
+    let mut dice = Dice::seeded(4);
+
+    // 100 spoiled backups, of either kind; the name of the part stands in the refusal.
+    for round in 0..100 {
+        let (whole, name) = if round % 2 == 0 { (&full, "full") } else { (&later, "later") };
+        let spoiled = root.path().join(format!("spoiled-{round}"));
+        copy(&full, &spoiled.join("full"));
+        copy(whole, &spoiled.join(name));
+        let what = spoil(&spoiled.join(name), &mut dice);
+        let refused = restore(&spoiled.join(name), &files, None).await;
+        let refused = refused.err().unwrap_or_else(|| panic!("{what}: restored"));
+        let file = what.split(' ').find(|word| word.contains('.')).unwrap();
+        let named = refused.to_string().contains(file) || file.starts_with("manifest");
+        assert!(named, "{what}: {refused}");
+        assert!(!place.exists(), "{what}: something was written");
+        std::fs::remove_dir_all(&spoiled).unwrap();
+    }
+
+    // The same behind the back of the manifest: its hashes are those of the damaged part.
+    for round in 0..40 {
+        let spoiled = root.path().join("forged");
+        copy(&full, &spoiled);
+        let (mut manifest, _) = Manifest::read(&spoiled).unwrap();
+        let group = dice.index(manifest.groups.len());
+        let path = spoiled.join(&manifest.groups[group].log.file);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let bit = dice.index(bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        manifest.groups[group].log.sha256 = sha256(&bytes);
+        std::fs::write(&path, bytes).unwrap();
+        for name in [manifest::FILE, manifest::HASH_FILE] {
+            std::fs::remove_file(spoiled.join(name)).unwrap();
+        }
+        manifest.write(&spoiled).unwrap();
+        let refused = restore(&spoiled, &files, None).await;
+        assert!(refused.is_err(), "round {round}: bit {bit} of {}", path.display());
+        assert!(!place.exists());
+        std::fs::remove_dir_all(&spoiled).unwrap();
+    }
+
+    // Parts that are missing, too many, or each other's; a manifest that never came.
+    let mixed = root.path().join("mixed");
+    let log = |group| mixed.join(manifest::log_file(group));
+    let cases: [(&str, &dyn Fn()); 5] = [
+        ("is missing", &|| std::fs::remove_file(log(2)).unwrap()),
+        ("does not belong", &|| std::fs::write(mixed.join("x"), b"").unwrap()),
+        ("SHA-256", &|| {
+            std::fs::rename(log(1), mixed.join("x")).unwrap();
+            std::fs::copy(log(2), log(1)).unwrap();
+            std::fs::rename(mixed.join("x"), log(2)).unwrap();
+        }),
+        ("cut short", &|| {
+            std::fs::remove_file(mixed.join(manifest::HASH_FILE)).unwrap();
+        }),
+        ("cut short", &|| {
+            std::fs::remove_file(mixed.join(manifest::FILE)).unwrap();
+        }),
+    ];
+    for (reason, spoil) in cases {
+        copy(&full, &mixed);
+        spoil();
+        let refused = restore(&mixed, &files, None).await.unwrap_err().to_string();
+        let other = "bytes, and should have";
+        assert!(refused.contains(reason) || refused.contains(other), "{reason}: {refused}");
+        assert!(!place.exists());
+        std::fs::remove_dir_all(&mixed).unwrap();
+    }
+    copy(&later, &mixed);
+    std::fs::rename(&full, root.path().join("away")).unwrap();
+    let refused = restore(&mixed, &files, None).await.unwrap_err().to_string();
+    assert!(refused.contains("is not there"), "{refused}");
+    std::fs::rename(root.path().join("away"), &full).unwrap();
+
+    // Files of the wrong cluster.
+    type Change = fn(&mut Config, &Config);
+    let cases: [(&str, Change); 4] = [
+        ("cluster_id", |file, old| file.cluster_id = old.cluster_id),
+        ("lineage", |file, _| file.lineage = None),
+        ("shards", |file, _| file.shards += 1),
+        ("not empty", |file, old| file.data_dir = old.data_dir.join("wal")),
+    ];
+    for (reason, change) in cases {
+        let mut files = files.clone();
+        change(&mut files[0], &old);
+        let refused = restore(&full, &files, None).await.unwrap_err().to_string();
+        assert!(refused.contains(reason), "{reason}: {refused}");
+        assert!(!place.exists());
+    }
+    let mut onto_live = files.clone();
+    onto_live[0].data_dir = old.data_dir.clone();
+    let refused = restore(&full, &onto_live, None).await.unwrap_err().to_string();
+    assert!(refused.contains("a node's data directory already"), "{refused}");
+    let refused = create(&full, &[], None).await.unwrap_err().to_string();
+    assert!(refused.contains("there is a backup already"), "{refused}");
+
+    // Cuts through a conversation, and the same closed.
+    let chain = Chain::open(&later).unwrap();
+    let all = chain.all_entries().unwrap();
+    let (mut naive_bad, rounds) = (0, 25);
+    for _ in 0..rounds {
+        let mut world = chain.base().unwrap();
+        let mut ahead = BTreeMap::new();
+        // Some moment, and every group at it but for a few entries.
+        let moment = dice.below(1_000) as usize;
+        for (&group, entries) in &all {
+            let upto = entries.len() * moment / 1_000 + dice.index(6);
+            let upto = upto.min(entries.len());
+            for entry in &entries[..upto] {
+                world.apply(group, entry).unwrap();
+            }
+            ahead.insert(group, entries[upto..].to_vec());
+        }
+        naive_bad += usize::from(!cut::unmet(&world.replicas).is_empty());
+        let left = cut::close(&mut world, &ahead).unwrap();
+        assert_eq!(left, [], "unmet in a closed cut");
+        assert_eq!(world.broken(), None);
+    }
+    assert!(naive_bad > rounds / 2, "only {naive_bad} of {rounds} cuts were bad");
+
+    // A point on the way, and one that never was.
+    let last = &chain.newest().manifest.groups[1];
+    let at = Point { group: 1, index: last.index / 2 };
+    let refused_or_done = restore(&later, &files, Some(at)).await;
+    let point = match refused_or_done {
+        Ok(restored) => restored[1].index,
+        Err(refused) => {
+            let text = refused.to_string();
+            let next = text.rsplit(' ').next().unwrap().parse().unwrap();
+            assert!(next > at.index, "{text}");
+            let at = Point { index: next, ..at };
+            restore(&later, &files, Some(at)).await.unwrap()[1].index
+        }
+    };
+    assert!(point < last.index);
+    let far = Point { group: 1, index: last.index + 1 };
+    std::fs::remove_dir_all(place).unwrap();
+    let refused = restore(&later, &files, Some(far)).await.unwrap_err().to_string();
+    assert!(refused.contains("can be restored at entries 0 to"), "{refused}");
+    assert!(!place.exists());
+
+    // And the end of the incremental one is where the cluster was.
+    restore(&later, &files, None).await.unwrap();
+    let new = Nodes::start(files.clone()).await;
+    new.await_ready().await;
+    new.stop().await;
+
+    // A node that is told another lineage than its cluster's state has stops.
+    let mut astray = files;
+    astray[0].lineage = None;
+    let platform = Platform::os(&astray[0].data_dir).unwrap();
+    let gateway = SandboxGateway::new(&astray[0].payments.url, SOON).unwrap();
+    let node = server::node::run(astray[0].clone(), platform, Arc::new(gateway)).await;
+    let stopped = tokio::time::timeout(SOON, node.unwrap().serve(std::future::pending()));
+    let stopped = stopped.await.expect("it stops").unwrap_err().to_string();
+    assert!(stopped.contains("lineage"), "{stopped}");
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

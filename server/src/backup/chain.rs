@@ -101,7 +101,7 @@ impl Chain {
     }
 
     /// The snapshots of the full backup, nothing behind them.
-    pub(super) fn base(&self) -> Result<World, BackupError> {
+    pub fn base(&self) -> Result<World, BackupError> {
         let full = &self.links[0];
         let cluster = full.manifest.cluster_id.as_u128();
         let mut world = World::fresh(full.manifest.shards);
@@ -123,7 +123,7 @@ impl Chain {
     }
 
     /// All entries of all groups, in memory.
-    pub(super) fn all_entries(&self) -> Result<BTreeMap<u32, Vec<LogEntry>>, BackupError> {
+    pub fn all_entries(&self) -> Result<BTreeMap<u32, Vec<LogEntry>>, BackupError> {
         let mut all: BTreeMap<u32, Vec<LogEntry>> = BTreeMap::new();
         for link in &self.links {
             for record in &link.manifest.groups {
