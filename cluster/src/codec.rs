@@ -139,7 +139,9 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
             version,
         })
     });
-    let lineage = catalogue.lineage().map(|lineage| Kind::Lineage(id(lineage)));
+    let lineage = catalogue
+        .lineage()
+        .map(|lineage| Kind::Lineage(id(lineage)));
     std::iter::once(Kind::Shards(shards.into()))
         .chain(lineage)
         .chain(events)

@@ -376,7 +376,8 @@ async fn open_group(
 ) -> Result<(Group, watch::Sender<Leader>), StartError> {
     let refused = |reason: String| StartError::Group { group: id, reason };
     let witness = config.witness.clone();
-    let (applier, replica, applied) = Applier::open(id, machine, snapshots.clone(), witness).await?;
+    let (applier, replica, applied) =
+        Applier::open(id, machine, snapshots.clone(), witness).await?;
     let raft_config = config
         .raft()
         .validate()

@@ -3,20 +3,23 @@
 mod backup_support;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::payments::SandboxGateway;
-use backup_support::{Nodes, Rush, SHARDS, Shop, configs, open_event};
+use backup_support::{Nodes, Rush, SHARDS, Sale, Shop, call, configs, open_event};
 use raft_node::platform::Platform;
+use server::audit_client::provider::Payment;
 use server::audit_client::{audit_nodes, fetch};
 use server::backup::chain::Chain;
 use server::backup::create::create;
 use server::backup::manifest::{self, Manifest};
+use server::backup::reconcile::{Verdict, reconcile};
 use server::backup::restore::restore;
 use server::backup::{Point, cut};
 use server::dice::Dice;
+use server::http_client::{Connection, Request};
 use server::node::config::Config;
 use sha2::{Digest, Sha256};
 
@@ -55,7 +58,11 @@ async fn a_backup_taken_in_a_rush_is_the_cluster_at_its_cut_and_sells_on_in_a_ne
 
     let (dir, began) = (root.path().join("backup"), Instant::now());
     let created = create(&dir, &old.admin_names(), None).await.unwrap();
-    let before: Vec<_> = rush.sales().into_iter().filter(|sale| sale.paid_at < began).collect();
+    let before: Vec<_> = rush
+        .sales()
+        .into_iter()
+        .filter(|sale| sale.paid_at < began)
+        .collect();
     rush.until(before.len() + 60).await;
     let all = rush.end().await;
 
@@ -80,6 +87,9 @@ async fn a_backup_taken_in_a_rush_is_the_cluster_at_its_cut_and_sells_on_in_a_ne
         }
         assert_eq!(restored.len(), usize::from(SHARDS) + 1);
 
+        if number == 0 {
+            give_back(&files[0], &before, &all, &shop).await;
+        }
         let new = Nodes::start(files).await;
         new.await_ready().await;
         let paid = paid(&new).await;
@@ -90,10 +100,72 @@ async fn a_backup_taken_in_a_rush_is_the_cluster_at_its_cut_and_sells_on_in_a_ne
         let rush = Rush::begin(&new, &event, 4, 100 + number as u64).await;
         rush.until(20).await;
         rush.end().await;
-        let patience = SOON;
-        let findings = audit_nodes(&new.admins(), None, patience).await.unwrap();
+        if number == 0 {
+            nothing_is_under_way(&new).await;
+            let again = reconcile(&new.configs[0], true).await.unwrap_err();
+            assert!(again.to_string().contains("runs already"), "{again}");
+        }
+        // The other two are clones, whose provider serves the first as well.
+        let provider = (number == 0).then_some(shop.address);
+        let findings = audit_nodes(&new.admins(), provider, SOON).await.unwrap();
         assert!(findings.all_held(), "{:?}", findings.lines());
         new.stop().await;
+    }
+}
+
+/// Money taken after the cut goes back before the new cluster begins: first it is only told.
+async fn give_back(file: &Config, before: &[Sale], all: &[Sale], shop: &Shop) {
+    let charges = |payments: Vec<Payment>| -> usize {
+        let charges = payments
+            .iter()
+            .filter(|payment| payment.is_charge() || payment.is_open());
+        charges.count()
+    };
+    let held = charges(fetch::payments(shop.address).await.unwrap());
+    let told = reconcile(file, false).await.unwrap();
+    let strays = told.count(|verdict| matches!(verdict, Verdict::Undo(_)));
+    // Whatever was paid before is kept; of the rest some were within the cut or under way at it.
+    assert!(
+        strays > 0 && strays <= all.len() - before.len() + 12,
+        "{strays}"
+    );
+    assert_eq!(
+        told.count(|verdict| matches!(verdict, Verdict::Look(_))),
+        0,
+        "{told:?}"
+    );
+    assert_eq!(
+        charges(fetch::payments(shop.address).await.unwrap()),
+        held,
+        "only told"
+    );
+    let done = reconcile(file, true).await.unwrap();
+    assert_eq!(done.count(|verdict| *verdict == Verdict::Undone), strays);
+    assert_eq!(
+        charges(fetch::payments(shop.address).await.unwrap()),
+        held - strays
+    );
+    let again = reconcile(file, true).await.unwrap();
+    assert_eq!((again.payments.len(), again.ours), (0, done.ours));
+}
+
+/// Waits until no payment and no message is owed.
+async fn nothing_is_under_way(nodes: &Nodes) {
+    let start = Instant::now();
+    loop {
+        let mut owed = 0;
+        for group in 1..=SHARDS {
+            let path = format!("/admin/audit?group={group}");
+            let request = Request::get(&path);
+            let (status, view) = call(&mut Connection::new(nodes.admins()[0]), &request).await;
+            assert_eq!(status, 200);
+            owed += view["owed"].as_u64().unwrap();
+        }
+        if owed == 0 {
+            return;
+        }
+        assert!(start.elapsed() < 2 * SOON, "{owed} still owed");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -106,19 +178,26 @@ fn all_of(dir: &Path, shop: &Shop) -> Config {
 }
 
 /// A backup of a node that sold for a while, with the whole log in it, and an incremental one.
-async fn two_backups(root: &Path, shop: &Shop) -> (Config, std::path::PathBuf, std::path::PathBuf) {
+async fn two_backups(root: &Path, shop: &Shop, sales: usize) -> (Config, PathBuf, PathBuf) {
     let mut files = configs(&root.join("old"), 1, shop.address);
     files[0].raft.snapshot_every_entries = 100_000;
     let old = Nodes::found(files).await;
     let event = open_event(&old).await.event;
-    let rush = Rush::begin(&old, &event, 12, 7).await;
-    rush.until(60).await;
+    let rush = Rush::begin(&old, &event, sales.min(12), 7).await;
+    rush.until(sales).await;
     let (full, later) = (root.join("full"), root.join("later"));
     create(&full, &old.admin_names(), None).await.unwrap();
-    rush.until(100).await;
-    let made = create(&later, &old.admin_names(), Some(&full)).await.unwrap();
+    rush.until(2 * sales).await;
+    let made = create(&later, &old.admin_names(), Some(&full))
+        .await
+        .unwrap();
     assert_eq!(made.full_because, None);
-    assert!(made.manifest.groups.iter().all(|group| group.snapshot.is_none()));
+    assert!(
+        made.manifest
+            .groups
+            .iter()
+            .all(|group| group.snapshot.is_none())
+    );
     rush.end().await;
     for group in &made.manifest.groups {
         let live = old.digests.at(group.group, group.index);
@@ -139,7 +218,10 @@ fn copy(from: &Path, to: &Path) {
 
 /// Spoils one file of a backup; says what was done to it.
 fn spoil(dir: &Path, dice: &mut Dice) -> String {
-    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
     files.sort();
     let path = &files[dice.index(files.len())];
     let mut bytes = std::fs::read(path).unwrap();
@@ -164,14 +246,18 @@ fn spoil(dir: &Path, dice: &mut Dice) -> String {
 async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_cut_once_closed() {
     let root = tempfile::tempdir().unwrap();
     let shop = Shop::open().await;
-    let (old, full, later) = two_backups(root.path(), &shop).await;
+    let (old, full, later) = two_backups(root.path(), &shop, 50).await;
     let files = successor(&root.path().join("new"), 1, &old, &shop);
     let place = &files[0].data_dir;
     let mut dice = Dice::seeded(4);
 
     // 100 spoiled backups, of either kind; the name of the part stands in the refusal.
     for round in 0..100 {
-        let (whole, name) = if round % 2 == 0 { (&full, "full") } else { (&later, "later") };
+        let (whole, name) = if round % 2 == 0 {
+            (&full, "full")
+        } else {
+            (&later, "later")
+        };
         let spoiled = root.path().join(format!("spoiled-{round}"));
         copy(&full, &spoiled.join("full"));
         copy(whole, &spoiled.join(name));
@@ -202,7 +288,11 @@ async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_c
         }
         manifest.write(&spoiled).unwrap();
         let refused = restore(&spoiled, &files, None).await;
-        assert!(refused.is_err(), "round {round}: bit {bit} of {}", path.display());
+        assert!(
+            refused.is_err(),
+            "round {round}: bit {bit} of {}",
+            path.display()
+        );
         assert!(!place.exists());
         std::fs::remove_dir_all(&spoiled).unwrap();
     }
@@ -212,7 +302,9 @@ async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_c
     let log = |group| mixed.join(manifest::log_file(group));
     let cases: [(&str, &dyn Fn()); 5] = [
         ("is missing", &|| std::fs::remove_file(log(2)).unwrap()),
-        ("does not belong", &|| std::fs::write(mixed.join("x"), b"").unwrap()),
+        ("does not belong", &|| {
+            std::fs::write(mixed.join("x"), b"").unwrap()
+        }),
         ("SHA-256", &|| {
             std::fs::rename(log(1), mixed.join("x")).unwrap();
             std::fs::copy(log(2), log(1)).unwrap();
@@ -230,7 +322,10 @@ async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_c
         spoil();
         let refused = restore(&mixed, &files, None).await.unwrap_err().to_string();
         let other = "bytes, and should have";
-        assert!(refused.contains(reason) || refused.contains(other), "{reason}: {refused}");
+        assert!(
+            refused.contains(reason) || refused.contains(other),
+            "{reason}: {refused}"
+        );
         assert!(!place.exists());
         std::fs::remove_dir_all(&mixed).unwrap();
     }
@@ -246,7 +341,9 @@ async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_c
         ("cluster_id", |file, old| file.cluster_id = old.cluster_id),
         ("lineage", |file, _| file.lineage = None),
         ("shards", |file, _| file.shards += 1),
-        ("not empty", |file, old| file.data_dir = old.data_dir.join("wal")),
+        ("not empty", |file, old| {
+            file.data_dir = old.data_dir.join("wal")
+        }),
     ];
     for (reason, change) in cases {
         let mut files = files.clone();
@@ -257,8 +354,14 @@ async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_c
     }
     let mut onto_live = files.clone();
     onto_live[0].data_dir = old.data_dir.clone();
-    let refused = restore(&full, &onto_live, None).await.unwrap_err().to_string();
-    assert!(refused.contains("a node's data directory already"), "{refused}");
+    let refused = restore(&full, &onto_live, None)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("a node's data directory already"),
+        "{refused}"
+    );
     let refused = create(&full, &[], None).await.unwrap_err().to_string();
     assert!(refused.contains("there is a backup already"), "{refused}");
 
@@ -284,11 +387,17 @@ async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_c
         assert_eq!(left, [], "unmet in a closed cut");
         assert_eq!(world.broken(), None);
     }
-    assert!(naive_bad > rounds / 2, "only {naive_bad} of {rounds} cuts were bad");
+    assert!(
+        naive_bad > rounds / 2,
+        "only {naive_bad} of {rounds} cuts were bad"
+    );
 
     // A point on the way, and one that never was.
     let last = &chain.newest().manifest.groups[1];
-    let at = Point { group: 1, index: last.index / 2 };
+    let at = Point {
+        group: 1,
+        index: last.index / 2,
+    };
     let refused_or_done = restore(&later, &files, Some(at)).await;
     let point = match refused_or_done {
         Ok(restored) => restored[1].index,
@@ -301,10 +410,19 @@ async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_c
         }
     };
     assert!(point < last.index);
-    let far = Point { group: 1, index: last.index + 1 };
+    let far = Point {
+        group: 1,
+        index: last.index + 1,
+    };
     std::fs::remove_dir_all(place).unwrap();
-    let refused = restore(&later, &files, Some(far)).await.unwrap_err().to_string();
-    assert!(refused.contains("can be restored at entries 0 to"), "{refused}");
+    let refused = restore(&later, &files, Some(far))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("can be restored at entries 0 to"),
+        "{refused}"
+    );
     assert!(!place.exists());
 
     // And the end of the incremental one is where the cluster was.
@@ -327,4 +445,24 @@ async fn what_was_damaged_is_refused_and_any_moment_of_the_log_is_a_consistent_c
 fn sha256(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The backup that release 0.1.0 made is read for ever: what its state comes to is in its manifest.
+/// `USHER_GOLDEN=DIR` makes one more, in DIR.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_of_an_older_release_comes_to_the_state_it_was_made_of() {
+    if let Some(dir) = std::env::var_os("USHER_GOLDEN") {
+        let (root, shop) = (tempfile::tempdir().unwrap(), Shop::open().await);
+        let (_, full, later) = two_backups(root.path(), &shop, 4).await;
+        copy(&full, &Path::new(&dir).join("full"));
+        copy(&later, &Path::new(&dir).join("later"));
+    }
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/backup-v1/later");
+    let chain = Chain::open(&golden).unwrap();
+    assert_eq!(chain.links().len(), 2);
+    let world = chain.load().unwrap();
+    let sold = |shard: u16| {
+        world.replicas.ledgers[&ledger::ShardId(shard)].look(|ledger, _, _| ledger.tickets().len())
+    };
+    assert!((1..=SHARDS).map(sold).sum::<usize>() > 0);
 }

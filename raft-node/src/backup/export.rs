@@ -60,7 +60,10 @@ impl Node {
 
     /// The newest snapshot of a group; `None` when its log still begins at the beginning.
     pub async fn backup_base(&self, group: u32) -> Result<Option<Base>, ExportError> {
-        let group = self.shared.group(group).ok_or(ExportError::NoGroup(group))?;
+        let group = self
+            .shared
+            .group(group)
+            .ok_or(ExportError::NoGroup(group))?;
         Ok(group.snapshots.open_newest().await?)
     }
 
@@ -74,7 +77,10 @@ impl Node {
         upto: u64,
         bytes_max: usize,
     ) -> Result<Vec<LogEntry>, ExportError> {
-        let held = self.shared.group(group).ok_or(ExportError::NoGroup(group))?;
+        let held = self
+            .shared
+            .group(group)
+            .ok_or(ExportError::NoGroup(group))?;
         let upto = upto.min(held.applied.borrow().index);
         if from > upto {
             return Ok(Vec::new());

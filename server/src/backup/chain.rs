@@ -48,7 +48,10 @@ impl Chain {
             };
             let name = Path::new(&previous.name);
             if name.file_name() != Some(name.as_os_str()) {
-                return Err(refused(format!("it goes on from {:?}, which is no name", previous.name)));
+                return Err(refused(format!(
+                    "it goes on from {:?}, which is no name",
+                    previous.name
+                )));
             }
             let dir = fs::canonicalize(&later.dir).map_err(BackupError::file(&later.dir))?;
             let dir = dir.with_file_name(name);
@@ -114,7 +117,10 @@ impl Chain {
             }
             let next = world.group(record.group).next();
             if next != record.log_from {
-                let reason = format!("it ends before entry {next}, and the log begins at {}", record.log_from);
+                let reason = format!(
+                    "it ends before entry {next}, and the log begins at {}",
+                    record.log_from
+                );
                 let part = record.snapshot.as_ref().unwrap_or(&record.log);
                 return Err(BackupError::part(&full.dir.join(&part.file), reason));
             }
@@ -232,7 +238,10 @@ impl Link {
             show(entry)?;
         }
         if next != record.index + 1 {
-            let reason = format!("it ends before entry {next}, and should end with {}", record.index);
+            let reason = format!(
+                "it ends before entry {next}, and should end with {}",
+                record.index
+            );
             return Err(BackupError::part(&path, reason));
         }
         Ok(())

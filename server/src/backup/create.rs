@@ -95,7 +95,9 @@ fn prepare(dir: &Path) -> Result<bool, BackupError> {
 }
 
 fn discard(dir: &Path, made: bool) {
-    let Ok(listed) = fs::read_dir(dir) else { return };
+    let Ok(listed) = fs::read_dir(dir) else {
+        return;
+    };
     for found in listed.flatten() {
         // Best effort: what stays is refused, for it has no manifest.
         let _ = fs::remove_file(found.path());
@@ -275,7 +277,9 @@ fn record(
 ) -> Result<GroupRecord, BackupError> {
     let scratch = world.group(group);
     let last = scratch.last().ok_or_else(|| {
-        BackupError::Cluster(format!("group {group} is empty: the cluster is being initialized"))
+        BackupError::Cluster(format!(
+            "group {group} is empty: the cluster is being initialized"
+        ))
     })?;
     log_file::cut(&dir.join(manifest::log_file(group)), last.index)?;
     let part = |file: String| {

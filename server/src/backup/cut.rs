@@ -255,9 +255,7 @@ fn of_ledger(shard: ShardId, ledger: &ledger::Ledger, replicas: &Replicas, needs
         version: event.plan.version,
     }));
     let legs = ledger.seats().legs();
-    let foreign = legs
-        .into_iter()
-        .filter(|leg| leg.key.order.home() != shard);
+    let foreign = legs.into_iter().filter(|leg| leg.key.order.home() != shard);
     needs.extend(foreign.map(|leg| Need::Opened {
         leg: leg.key,
         shard,

@@ -11,8 +11,10 @@
 //! creating, verifying and restoring all go through one, so what is restored is what was verified.
 //!
 //! Protects P1 to P4 for everything acknowledged before the backup began (ADR 0010 says what is
-//! lost, and what money does that moved after the cut).
+//! lost, and [`reconcile`] what becomes of money that moved after the cut).
 
+#[cfg(feature = "s3")]
+mod bucket;
 pub mod chain;
 pub mod create;
 pub mod cut;
@@ -20,8 +22,10 @@ mod digest;
 mod error;
 mod log_file;
 pub mod manifest;
+pub mod place;
 mod point;
 mod pull;
+pub mod reconcile;
 pub mod restore;
 pub mod world;
 

@@ -42,7 +42,8 @@ impl FromStr for Point {
 pub(super) fn load(chain: &Chain, at: Point) -> Result<World, BackupError> {
     let mut world = chain.base()?;
     let mut all = chain.all_entries()?;
-    let invalid = |why: String| BackupError::Invalid(format!("--at {}={}: {why}", at.group, at.index));
+    let invalid =
+        |why: String| BackupError::Invalid(format!("--at {}={}: {why}", at.group, at.index));
     let Some(group) = world.groups.get(&at.group) else {
         return Err(invalid("there is no such group in the backup".to_owned()));
     };

@@ -149,11 +149,11 @@ impl Source {
                 }
                 let file = match &mut file {
                     Some(file) => file,
-                    None => file.insert(
-                        File::create_new(snapshot).map_err(BackupError::file(snapshot))?,
-                    ),
+                    None => file
+                        .insert(File::create_new(snapshot).map_err(BackupError::file(snapshot))?),
                 };
-                file.write_all(&piece).map_err(BackupError::file(snapshot))?;
+                file.write_all(&piece)
+                    .map_err(BackupError::file(snapshot))?;
                 offset += piece.len() as u64;
             }
             if log.next() <= upto && !self.more(node, group, upto, &mut log).await? {

@@ -70,7 +70,9 @@ pub async fn restore(
 /// Whether the files describe nodes of one cluster.
 fn agree(configs: &[Config]) -> Result<(), BackupError> {
     let Some((first, others)) = configs.split_first() else {
-        return Err(BackupError::Invalid("name the nodes' files (--config)".to_owned()));
+        return Err(BackupError::Invalid(
+            "name the nodes' files (--config)".to_owned(),
+        ));
     };
     let mut ids = vec![first.node_id];
     for other in others {
@@ -173,9 +175,9 @@ fn beside(dir: &Path) -> PathBuf {
 /// The first entry of the new cluster's life: says where the state began.
 fn continue_lineage(world: &mut World, manifest: &Manifest) -> Result<(), BackupError> {
     let system = world.group(SYSTEM_GROUP);
-    let last = system.last().ok_or_else(|| {
-        BackupError::Inconsistent("the system group is empty".to_owned())
-    })?;
+    let last = system
+        .last()
+        .ok_or_else(|| BackupError::Inconsistent("the system group is empty".to_owned()))?;
     let command = CatalogueCommand::ContinueLineage {
         lineage: manifest.lineage.as_u128(),
     };

@@ -223,7 +223,9 @@ impl Server {
             self.replicas.clone(),
             self.config.clone(),
         );
-        admin::router(admin).merge(backup::router(backups)).merge(api::admin_router(self.state.clone()))
+        admin::router(admin)
+            .merge(backup::router(backups))
+            .merge(api::admin_router(self.state.clone()))
     }
 
     /// The consensus half, for tests that look inside.

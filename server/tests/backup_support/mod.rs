@@ -186,7 +186,10 @@ impl Nodes {
         let request = Request::post("/admin/init", b"");
         let mut answered = 0;
         for _ in 0..20 {
-            answered = connection.call(&request, SOON).await.map_or(0, |r| r.status);
+            answered = connection
+                .call(&request, SOON)
+                .await
+                .map_or(0, |r| r.status);
             if answered == 200 {
                 break;
             }
@@ -237,9 +240,7 @@ impl Nodes {
 
 /// An event whose sections are spread over all shards.
 pub async fn open_event(nodes: &Nodes) -> Opened {
-    let section = |number: u32| {
-        json!({"name": format!("S{number}"), "rows": 10, "seats_per_row": 20, "price": 1_000})
-    };
+    let section = |number: u32| json!({"name": format!("S{number}"), "rows": 10, "seats_per_row": 20, "price": 1_000});
     let event = json!({
         "name": "Rush", "venue": "Test",
         "opens_at": "2020-01-01T00:00:00Z",
