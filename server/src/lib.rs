@@ -10,7 +10,6 @@
 pub mod audit_client;
 #[cfg(feature = "process")]
 pub mod audit_dir;
-#[cfg(feature = "process")]
 pub mod backup;
 #[cfg(feature = "process")]
 pub mod cli;

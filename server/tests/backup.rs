@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use api::payments::SandboxGateway;
 use backup_support::{Nodes, Rush, SHARDS, Sale, Shop, call, configs, open_event};
 use raft_node::platform::Platform;
+use serde_json::{Value, json};
 use server::audit_client::provider::Payment;
 use server::audit_client::{audit_nodes, fetch};
 use server::backup::chain::Chain;
@@ -18,8 +19,10 @@ use server::backup::manifest::{self, Manifest};
 use server::backup::reconcile::{Verdict, reconcile};
 use server::backup::restore::restore;
 use server::backup::{Point, cut};
+use server::demo::door::Doors;
+use server::demo::opening;
 use server::dice::Dice;
-use server::http_client::{Connection, Request};
+use server::http_client::{Connection, Request, bearer};
 use server::node::config::Config;
 use sha2::{Digest, Sha256};
 
@@ -465,4 +468,232 @@ async fn a_backup_of_an_older_release_comes_to_the_state_it_was_made_of() {
         world.replicas.ledgers[&ledger::ShardId(shard)].look(|ledger, _, _| ledger.tickets().len())
     };
     assert!((1..=SHARDS).map(sold).sum::<usize>() > 0);
+}
+
+/// A buyer who keeps their token, and what they ask for.
+struct Buyer {
+    bearer: String,
+}
+
+impl Buyer {
+    async fn new(nodes: &Nodes) -> Self {
+        let doors = Doors::new(&nodes.doors(), 1);
+        let token = opening::token(&doors, "a faithful buyer", "buyer").await;
+        Self {
+            bearer: bearer(&token.unwrap()),
+        }
+    }
+
+    async fn post(&self, nodes: &Nodes, path: &str, body: &Value) -> (u16, Value) {
+        let body = body.to_string();
+        let request = Request::post(path, body.as_bytes()).with_headers(&self.bearer);
+        call(&mut Connection::new(nodes.doors()[0]), &request).await
+    }
+
+    async fn reserve(&self, nodes: &Nodes, event: &str, row: u32) -> String {
+        let seats = [format!("S0-{row}-1"), format!("S5-{row}-1")];
+        let body = json!({"event_id": event, "seat_ids": seats});
+        let (status, answer) = self.post(nodes, "/api/v1/seats/reserve", &body).await;
+        assert_eq!(status, 201, "{answer}");
+        answer["order_id"].as_str().unwrap().to_owned()
+    }
+
+    async fn pay(&self, nodes: &Nodes, order: &str) -> (u16, Value) {
+        let path = format!("/api/v1/orders/{order}/pay");
+        self.post(nodes, &path, &json!({"payment_method": "pm_ok"}))
+            .await
+    }
+
+    /// Asks until the order is paid.
+    async fn get_paid(&self, nodes: &Nodes, order: &str) {
+        let start = Instant::now();
+        loop {
+            let (status, answer) = self.pay(nodes, order).await;
+            if status == 200 {
+                return;
+            }
+            assert!(start.elapsed() < 2 * SOON, "{status} {answer}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+async fn dial(shop: &Shop, faults: &str) {
+    let request = Request {
+        method: "PUT",
+        path: "/v1/faults",
+        headers: "",
+        body: faults.as_bytes(),
+    };
+    let (status, _) = call(&mut Connection::new(shop.address), &request).await;
+    assert_eq!(status, 200);
+}
+
+/// Goal: nobody is charged twice, and nobody gets seats for money that went back, whatever the old
+/// cluster did after the cut. Method: one order whose payment is in doubt at the cut, one that is paid
+/// after it, one that is paid and refunded after it; all three are paid again in the new cluster,
+/// by the same buyer with the same token, without anybody having reconciled anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_that_was_under_way_or_came_after_the_cut_is_asked_for_again_under_its_old_key() {
+    let root = tempfile::tempdir().unwrap();
+    let shop = Shop::open().await;
+    let old = Nodes::found(configs(&root.path().join("old"), 1, shop.address)).await;
+    let opened = open_event(&old).await;
+    let buyer = Buyer::new(&old).await;
+    let mut orders = Vec::new();
+    for row in 1..=4 {
+        orders.push(buyer.reserve(&old, &opened.event, row).await);
+    }
+    let [sold, doubtful, later, refunded] = &orders[..] else {
+        panic!("four orders")
+    };
+    buyer.get_paid(&old, sold).await;
+    let ticket_keys = Request::get("/.well-known/usher-ticket-keys.json");
+    let (_, keys) = call(&mut Connection::new(old.doors()[0]), &ticket_keys).await;
+
+    dial(&shop, r#"{"delay_ms": 15000}"#).await;
+    let (status, _) = buyer.pay(&old, doubtful).await;
+    assert_eq!(status, 202, "in doubt");
+    let dir = root.path().join("backup");
+    create(&dir, &old.admin_names(), None).await.unwrap();
+    dial(&shop, r#"{"delay_ms": 0}"#).await;
+    buyer.get_paid(&old, later).await;
+    buyer.get_paid(&old, refunded).await;
+    buyer.get_paid(&old, doubtful).await;
+    let organizer = Buyer {
+        bearer: opened.organizer,
+    };
+    let path = format!("/api/v1/orders/{refunded}/refund");
+    assert_eq!(organizer.post(&old, &path, &json!({})).await.0, 202);
+    nothing_is_under_way(&old).await;
+    let (seller, charged) = (
+        old.configs[0].clone(),
+        fetch::payments(shop.address).await.unwrap(),
+    );
+    assert_eq!(
+        charged.iter().filter(|payment| payment.is_charge()).count(),
+        3
+    );
+    old.stop().await;
+
+    let files = successor(&root.path().join("new"), 1, &seller, &shop);
+    restore(&dir, &files, None).await.unwrap();
+    let new = Nodes::start(files).await;
+    new.await_ready().await;
+    let (_, same) = call(&mut Connection::new(new.doors()[0]), &ticket_keys).await;
+    assert_eq!(
+        keys, same,
+        "tickets sold before are checked with the same keys"
+    );
+    for order in &orders {
+        buyer.get_paid(&new, order).await;
+    }
+    nothing_is_under_way(&new).await;
+    let payments = fetch::payments(shop.address).await.unwrap();
+    for order in &orders {
+        let of = payments.iter().filter(|payment| payment.order == *order);
+        let (charges, rest): (Vec<_>, Vec<_>) = of.partition(|payment| payment.is_charge());
+        assert_eq!(charges.len(), 1, "{order}: {charges:?} {rest:?}");
+        assert_eq!(
+            rest.len(),
+            usize::from(order == refunded),
+            "{order}: {rest:?}"
+        );
+    }
+    let findings = audit_nodes(&new.admins(), Some(shop.address), SOON)
+        .await
+        .unwrap();
+    assert!(findings.all_held(), "{:?}", findings.lines());
+    new.stop().await;
+}
+
+/// The commands of a section of the operator's handbook, block by block.
+fn commands(section: &str) -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let from = page.find(section).expect("the section is there");
+    let section = &page[from + section.len()..];
+    let section = &section[..section.find("\n## ").unwrap_or(section.len())];
+    let blocks = section.split("```sh\n").skip(1);
+    let lines = blocks.flat_map(|block| block[..block.find("```").unwrap()].lines());
+    lines.map(str::to_owned).collect()
+}
+
+/// Goal: what the handbook says works as it is typed. Method: its commands are read from the page and
+/// run with the real binary; only the address of the cluster is put in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_handbooks_commands_do_what_it_says() {
+    let root = tempfile::tempdir().unwrap();
+    let shop = Shop::open().await;
+    let old = Nodes::found(configs(&root.path().join("old"), 3, shop.address)).await;
+    let event = open_event(&old).await.event;
+    let mut rush = Some(Rush::begin(&old, &event, 6, 9).await);
+    rush.as_ref().unwrap().until(30).await;
+    let files = successor(&root.path().join("new"), 3, &old.configs[0], &shop);
+    std::fs::create_dir(root.path().join("new")).unwrap();
+    std::fs::create_dir(root.path().join("backups")).unwrap();
+    for file in &files {
+        let path = root.path().join(format!("new/node-{}.toml", file.node_id));
+        std::fs::write(path, toml::to_string(file).unwrap()).unwrap();
+    }
+    let (admin, mut old) = (old.admin_names()[0].clone(), Some(old));
+    let usher = Path::new(env!("CARGO_BIN_EXE_usher"));
+    let (mut children, mut said) = (Vec::new(), String::new());
+    for line in commands("## Backup and restore") {
+        let line = line.replace("127.0.0.1:8091", &admin);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[0], "usher", "{line}");
+        let mut command = tokio::process::Command::new(usher);
+        command
+            .args(&words[1..])
+            .current_dir(root.path())
+            .kill_on_drop(true);
+        if words[1] == "start" {
+            let quiet = std::process::Stdio::null;
+            children.push(command.stdout(quiet()).stderr(quiet()).spawn().unwrap());
+            continue;
+        }
+        if words[2] == "restore" {
+            if let Some(rush) = rush.take() {
+                rush.until(rush.sales().len() + 5).await;
+                rush.end().await;
+            }
+            old.take().unwrap().stop().await;
+        }
+        let done = command.output().await.unwrap();
+        let told = format!(
+            "{}{}",
+            String::from_utf8_lossy(&done.stdout),
+            String::from_utf8_lossy(&done.stderr)
+        );
+        // What is only told has still to be done.
+        let expected = i32::from(words[2] == "reconcile" && !words.contains(&"--apply"));
+        assert_eq!(done.status.code(), Some(expected), "{line}\n{told}");
+        said.push_str(&told);
+    }
+    for words in [
+        "incremental",
+        "whole, consistent, and restorable",
+        "given back",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let start = Instant::now();
+    for file in &files {
+        let ready = Request::get("/readyz");
+        while call(&mut Connection::new(file.http), &ready).await.0 != 200 {
+            assert!(
+                start.elapsed() < 2 * SOON,
+                "node {} is not ready",
+                file.node_id
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    let admins: Vec<_> = files.iter().map(|file| file.admin).collect();
+    let findings = audit_nodes(&admins, None, SOON).await.unwrap();
+    assert!(findings.all_held(), "{:?}", findings.lines());
+    for mut child in children {
+        child.kill().await.unwrap();
+    }
 }

@@ -163,7 +163,7 @@ async fn take(
             restored.map_err(|error| BackupError::part(&path, error))?;
         }
         let (upto, _) = first.groups[&group];
-        ahead.insert(group, apply(dir, group, upto, &mut world)?);
+        ahead.insert(group, apply(dir, group, cut::least(upto), &mut world)?);
         logs.insert(group, (log_from, snapshot));
     }
     let reached: u64 = world.groups.values().map(|group| group.next()).sum();

@@ -10,24 +10,40 @@
 //! lies within that other's cut ([`cut`]). A [`world`] is all of it applied, outside any cluster;
 //! creating, verifying and restoring all go through one, so what is restored is what was verified.
 //!
+//! [`cut`] and [`world`] are all that the simulator needs to judge backups under faults; the rest is a
+//! process's.
+//!
 //! Protects P1 to P4 for everything acknowledged before the backup began (ADR 0010 says what is
-//! lost, and [`reconcile`] what becomes of money that moved after the cut).
+//! lost, and `reconcile` what becomes of money that moved after the cut).
 
 #[cfg(feature = "s3")]
 mod bucket;
+#[cfg(feature = "process")]
 pub mod chain;
+#[cfg(feature = "process")]
 pub mod create;
 pub mod cut;
+#[cfg(feature = "process")]
 mod digest;
+#[cfg(feature = "process")]
 mod error;
+#[cfg(feature = "process")]
 mod log_file;
+#[cfg(feature = "process")]
 pub mod manifest;
+#[cfg(feature = "process")]
 pub mod place;
+#[cfg(feature = "process")]
 mod point;
+#[cfg(feature = "process")]
 mod pull;
+#[cfg(feature = "process")]
 pub mod reconcile;
+#[cfg(feature = "process")]
 pub mod restore;
 pub mod world;
 
+#[cfg(feature = "process")]
 pub use error::BackupError;
+#[cfg(feature = "process")]
 pub use point::Point;
