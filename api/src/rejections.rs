@@ -108,7 +108,9 @@ pub fn reason(why: CloseReason) -> &'static str {
 /// A catalogue's rejection as a problem.
 pub fn catalogue(rejection: CatalogueRejection) -> Problem {
     let code = match rejection {
-        CatalogueRejection::Malformed | CatalogueRejection::ShardsAreFixed { .. } => Code::Internal,
+        CatalogueRejection::Malformed
+        | CatalogueRejection::ShardsAreFixed { .. }
+        | CatalogueRejection::LineageIsFixed => Code::Internal,
         CatalogueRejection::NoShards => Code::NotReady,
         CatalogueRejection::EventExistsWithDifferentContent => Code::IdempotencyKeyReused,
         CatalogueRejection::EventInvalid => Code::FieldInvalid,

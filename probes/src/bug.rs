@@ -250,6 +250,12 @@ bugs! {
         /// A pass is not spent in the log.
         PassNotSpent,
     }
+    "backups" {
+        /// The newest entries of a group's log are left out of a backup.
+        BackupWithoutLastSegment,
+        /// Groups are cut where they said they were, one after the other.
+        BackupCutNotClosed,
+    }
     "liveness" {
         /// A later leader does not sweep what is due.
         SweepLostOnElection,

@@ -10,7 +10,7 @@ use probes::Bug;
 use crate::applier::{Applied, Replica, index_of};
 use crate::freshness::{Freshness, Standing};
 use crate::propose::Proposer;
-use crate::storage::LogStore;
+use crate::storage::{LogStore, SnapshotStore};
 use crate::transport::wire::{Reason, Refused};
 use crate::types::{Raft, RaftMetrics};
 use crate::watch;
@@ -34,6 +34,7 @@ pub(crate) struct Group {
     pub(crate) proposer: Arc<Proposer>,
     pub(crate) freshness: Freshness,
     pub(crate) log: LogStore,
+    pub(crate) snapshots: SnapshotStore,
 }
 
 impl Group {

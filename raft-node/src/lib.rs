@@ -12,7 +12,8 @@
 //! [`platform`]. All openraft types stay inside this crate.
 
 pub mod acquaint;
-mod applier;
+pub mod applier;
+pub mod backup;
 pub mod client;
 pub mod config;
 pub mod error;

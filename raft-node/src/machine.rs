@@ -63,6 +63,40 @@ pub trait Machine: Send + 'static {
     fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError>;
 }
 
+impl Machine for Box<dyn Machine> {
+    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
+        (**self).apply(entry)
+    }
+
+    fn next_due_ms(&self) -> Option<u64> {
+        (**self).next_due_ms()
+    }
+
+    fn stamped_ms(&self) -> u64 {
+        (**self).stamped_ms()
+    }
+
+    fn tick(&self) -> Bytes {
+        (**self).tick()
+    }
+
+    fn elected(&self) -> Option<Bytes> {
+        (**self).elected()
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        (**self).digest()
+    }
+
+    fn save(&self) -> Vec<Bytes> {
+        (**self).save()
+    }
+
+    fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {
+        (**self).restore(parts)
+    }
+}
+
 /// A snapshot that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("snapshot part {part}: {reason}")]

@@ -65,7 +65,7 @@ impl Shared {
 
 /// A running node. Dropped, it stops at once, as after a crash but with its files closed.
 pub struct Node {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     failures: watch::Receiver<Option<Failure>>,
     wal: Arc<WalCounters>,
     /// Taken by the first who stops it.
@@ -378,7 +378,8 @@ async fn open_group(
 ) -> Result<(Group, watch::Sender<Leader>), StartError> {
     let refused = |reason: String| StartError::Group { group: id, reason };
     let witness = config.witness.clone();
-    let (applier, replica, applied) = Applier::open(id, machine, snapshots, witness).await?;
+    let (applier, replica, applied) =
+        Applier::open(id, machine, snapshots.clone(), witness).await?;
     let raft_config = config
         .raft()
         .validate()
@@ -404,6 +405,7 @@ async fn open_group(
         proposer,
         freshness: Freshness::default(),
         log,
+        snapshots,
     };
     Ok((group, published))
 }

@@ -1,6 +1,7 @@
 //! The process: the one place that knows all the parts, and the usher binary.
 //!
-//! [`node`] is a node, composed; [`cli`] the commands. The rest treats a running cluster as a
+//! [`node`] is a node, composed; [`cli`] the commands; [`backup`] what is kept of a cluster outside it.
+//! The rest treats a running cluster as a
 //! black box over HTTP: [`demo`], [`loadgen`], [`audit_client`], and [`sandbox`], the payment
 //! provider that ships with them. All of that needs a real process (threads, sockets, children,
 //! signals) and is the feature `process`, on by default; the simulator builds without it.
@@ -9,6 +10,7 @@
 pub mod audit_client;
 #[cfg(feature = "process")]
 pub mod audit_dir;
+pub mod backup;
 #[cfg(feature = "process")]
 pub mod cli;
 #[cfg(feature = "process")]

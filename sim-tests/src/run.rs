@@ -23,7 +23,7 @@ use crate::steps::across::{self, Deck};
 use crate::steps::aimer::{Aimer, Shots};
 use crate::timeline;
 use crate::workload::{self, Show};
-use crate::world::{Alive, World};
+use crate::world::{Alive, World, archivist};
 
 /// How long buyers and disasters may go on, in simulated time.
 const SALE_WITHIN: Duration = Duration::from_secs(900);
@@ -82,6 +82,7 @@ pub async fn run(plan: Plan) -> Verdict {
     let show = workload::create_show(&world, &history, &world.scenario).await;
 
     let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone(), blows));
+    let archivist = tokio::spawn(archivist::keep(world.clone(), history.clone()));
     let deck = Arc::new(Deck::new(&world, &show).await);
     let context = || (world.clone(), show.clone(), history.clone());
     let mut buyers = Vec::new();
@@ -108,6 +109,9 @@ pub async fn run(plan: Plan) -> Verdict {
         disasters
             .await
             .expect("the nemesis panics only on a bug of the simulator");
+        archivist
+            .await
+            .expect("the archivist panics only on a bug of the simulator");
     };
     let mut violations = Vec::new();
     if tokio::time::timeout(SALE_WITHIN, sale).await.is_err() {

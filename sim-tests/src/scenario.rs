@@ -214,6 +214,9 @@ pub struct Scenario {
     /// Orders of each buyer in a sale where every order spans two or three shards and has a crash
     /// aimed at it (`sim steps`); 0: an ordinary sale.
     pub across: u64,
+    /// Backups taken while people buy. Reaches cuts through conversations, and bases that are
+    /// replaced while they are being read.
+    pub backups: u64,
 }
 
 impl Default for Scenario {
@@ -254,6 +257,7 @@ impl Default for Scenario {
             disasters: 0,
             step_crash_percent: 0,
             across: 0,
+            backups: 0,
         }
     }
 }
@@ -356,6 +360,7 @@ impl Scenario {
             },
             step_crash_percent: now_and_then(40, 5, 50),
             across: 0,
+            backups: Self::backups(seed),
         };
         // A draw of its own: it changes nobody else's.
         match Stream::new(seed, "scarce").percent(12) {
@@ -381,6 +386,15 @@ impl Scenario {
         let draw = Stream::new(seed, "aimed");
         let some = |_: &Kind| draw.percent(share);
         Kind::AIMED.into_iter().filter(some).collect()
+    }
+
+    /// From a stream of its own: a run without backups is what it was before there were any.
+    fn backups(seed: u64) -> u64 {
+        let draw = Stream::new(seed, "backups");
+        match draw.percent(40) {
+            true => draw.between(1, 12),
+            false => 0,
+        }
     }
 
     /// The knobs of a seed whose every order spans shards and is crashed at a step of its own.
@@ -420,6 +434,7 @@ impl Scenario {
             lost_answer_percent: draw.below(10),
             step_crash_percent: 100,
             across: 4,
+            backups: Self::backups(seed),
             ..Self::default()
         }
     }

@@ -5,6 +5,7 @@
 //! were wiped or damaged. Its *atlas*: at most a minority of members lose what they had made
 //! durable, counting those that are being replaced, or nothing could be promised.
 
+pub mod archivist;
 mod captures;
 pub mod faults;
 pub mod machine;

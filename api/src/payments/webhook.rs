@@ -188,8 +188,9 @@ fn command(cluster: &str, told: &WebhookBody) -> Result<Command, Problem> {
     })
 }
 
-/// The try that a key belongs to: keys are derived, so they can be tried out.
-fn attempt_of(cluster: &str, order: OrderId, key: &str) -> Option<u8> {
+/// The try that a key belongs to: keys are derived, so they can be tried out. `None`: the key is not
+/// one of that cluster's and order's.
+pub fn attempt_of(cluster: &str, order: OrderId, key: &str) -> Option<u8> {
     let steps = [
         PaymentStep::Authorize,
         PaymentStep::Capture,

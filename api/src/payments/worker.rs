@@ -41,19 +41,31 @@ struct Progress {
     index: u64,
 }
 
+/// Under which keys calls are made.
+#[derive(Clone, Debug)]
+pub struct PaymentKeys {
+    /// The cluster they are derived from: the one in which the state began.
+    pub cluster: String,
+    /// Whether that was another one. What it went on to do after the backup was taken is known to
+    /// the provider alone, and a stored answer tells what a key once did, not what became of it:
+    /// so every payment is looked up first.
+    pub restored: bool,
+}
+
 /// Serves until dropped.
 pub async fn serve_payments(
     backend: Arc<dyn Backend>,
     gateway: Arc<dyn PaymentGateway>,
     shard: ShardId,
-    cluster: String,
+    keys: PaymentKeys,
     metrics: Metrics,
 ) {
     let worker = Worker {
         backend: &*backend,
         gateway: &*gateway,
         shard,
-        cluster: &cluster,
+        cluster: &keys.cluster,
+        restored: keys.restored,
         metrics: &metrics,
     };
     let mut progress: HashMap<Key, Progress> = HashMap::new();
@@ -125,6 +137,7 @@ struct Worker<'a> {
     gateway: &'a dyn PaymentGateway,
     shard: ShardId,
     cluster: &'a str,
+    restored: bool,
     metrics: &'a Metrics,
 }
 
@@ -190,7 +203,8 @@ impl Worker<'_> {
             reference: due.reference.clone(),
         };
         // A cancel may be owed to an authorization whose answer never came: find it first.
-        if due.unknown || (due.step != PaymentStep::Authorize && due.reference.is_empty()) {
+        let unsure = due.unknown || self.restored;
+        if unsure || (due.step != PaymentStep::Authorize && due.reference.is_empty()) {
             match self.look_up(due, &call).await {
                 LookUp::Unknown => return GatewayAnswer::Unknown,
                 LookUp::Absent => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::backend::Backend;
-use api::payments::serve_payments;
+use api::payments::{PaymentKeys, serve_payments};
 use api::{ApiConfig, AppState};
 use axum::Router;
 use axum::body::Body;
@@ -109,7 +109,10 @@ impl Door {
                 backend,
                 gateway,
                 ShardId(shard),
-                CLUSTER.to_owned(),
+                PaymentKeys {
+                    cluster: CLUSTER.to_owned(),
+                    restored: false,
+                },
                 metrics,
             )));
         }

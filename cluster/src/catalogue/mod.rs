@@ -20,6 +20,8 @@ use crate::route::Router;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     shards: u16,
+    /// The cluster in which the state began; absent where that is this one.
+    lineage: Option<u128>,
     events: BTreeMap<EventId, Arc<EventRecord>>,
     /// The version each shard is known to have. Absent: none.
     installed: BTreeMap<(EventId, ShardId), u64>,
@@ -56,12 +58,18 @@ impl Catalogue {
                 replication,
                 groups,
             } => self.place(*expected, *replication, groups),
+            CatalogueCommand::ContinueLineage { lineage } => self.continue_lineage(*lineage),
         }
     }
 
     /// The cluster's router, once it was initialized.
     pub fn router(&self) -> Option<Router> {
         Router::new(self.shards)
+    }
+
+    /// The cluster in which this state began, when a restore carried it on into this one.
+    pub fn lineage(&self) -> Option<u128> {
+        self.lineage
     }
 
     /// The nodes, and what they are to vote in.
@@ -121,12 +129,14 @@ impl Catalogue {
     /// Puts a catalogue together from its parts, for snapshots.
     pub fn from_parts(
         shards: u16,
+        lineage: Option<u128>,
         events: impl IntoIterator<Item = EventRecord>,
         installed: impl IntoIterator<Item = (EventId, ShardId, u64)>,
         registry: Registry,
     ) -> Self {
         Self {
             shards,
+            lineage,
             events: events
                 .into_iter()
                 .map(|e| (e.plan.event, Arc::new(e)))
@@ -134,6 +144,16 @@ impl Catalogue {
             installed: installed.into_iter().map(|(e, s, v)| ((e, s), v)).collect(),
             registry,
         }
+    }
+
+    /// The nodes of the cluster that was backed up are nobody here: the mover registers those that
+    /// run, and must not go on with what was wanted of others.
+    fn continue_lineage(&mut self, lineage: u128) -> CatalogueOutcome {
+        if *self.lineage.get_or_insert(lineage) != lineage {
+            return Err(CatalogueRejection::LineageIsFixed);
+        }
+        self.registry = Registry::default();
+        Ok(CatalogueReceipt::LineageContinued)
     }
 
     fn fix_shards(&mut self, shards: u16) -> CatalogueOutcome {

@@ -74,6 +74,12 @@ pub enum CatalogueCommand {
         /// Every group.
         groups: Vec<(u32, Wish)>,
     },
+    /// First command of a restored cluster's life: whose payment keys and tickets it goes on with.
+    /// The nodes of the cluster that was backed up are forgotten; others run this one.
+    ContinueLineage {
+        /// Id of the cluster in which the state began.
+        lineage: u128,
+    },
 }
 
 /// What a command did.
@@ -101,6 +107,8 @@ pub enum CatalogueReceipt {
         /// The version.
         version: u64,
     },
+    /// The state goes on under these keys.
+    LineageContinued,
 }
 
 /// Why the catalogue did not change.
@@ -136,6 +144,9 @@ pub enum CatalogueRejection {
     /// As many events as fit.
     #[error("too many events")]
     EventsMax,
+    /// The state began in another cluster, for ever.
+    #[error("the state began in another cluster")]
+    LineageIsFixed,
     /// The id, the address or the zone cannot be one.
     #[error("a node needs an id above 0, an address host:port and a short zone")]
     NodeInvalid,

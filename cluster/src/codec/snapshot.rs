@@ -15,7 +15,7 @@ use super::nodes;
 use crate::catalogue::Catalogue;
 use crate::members::{Placement, Registry};
 
-/// A catalogue as snapshot parts: the number of shards, every event, who has what.
+/// A catalogue as snapshot parts: the number of shards, the lineage if it has one, every event, who has what.
 pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
     use v1::catalogue_part::Kind;
     let shards = catalogue.router().map_or(0, |router| router.count());
@@ -40,7 +40,11 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
         let (version, replication) = (placement.version, placement.replication);
         Kind::Placement(nodes::wire_placement(version, replication, groups))
     });
+    let lineage = catalogue
+        .lineage()
+        .map(|lineage| Kind::Lineage(id(lineage)));
     std::iter::once(Kind::Shards(shards.into()))
+        .chain(lineage)
         .chain(events)
         .chain(installed)
         .chain(nodes)
@@ -57,7 +61,8 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
 /// The catalogue these parts mean; the number of the first bad part otherwise.
 pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
     use v1::catalogue_part::Kind;
-    let (mut shards, mut events, mut installed) = (0, Vec::new(), Vec::new());
+    let (mut shards, mut lineage) = (0, None);
+    let (mut events, mut installed) = (Vec::new(), Vec::new());
     let (mut members, mut gone) = (BTreeMap::new(), BTreeSet::new());
     let mut placement = Placement::default();
     for (number, part) in parts.iter().enumerate() {
@@ -65,6 +70,7 @@ pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
             let part = v1::CataloguePart::decode(part.as_ref())?;
             match required(part.kind, "part")? {
                 Kind::Shards(count) => shards = narrow(count, "shards")?,
+                Kind::Lineage(wire) => lineage = Some(from_id(Some(wire), "lineage")?),
                 Kind::Event(wire) => events.push(record(wire)?),
                 Kind::Installed(wire) => installed.push((
                     EventId(from_id(wire.event, "event")?),
@@ -85,5 +91,7 @@ pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
         take().map_err(|error| (number, error))?;
     }
     let registry = Registry::from_parts(members, gone, placement);
-    Ok(Catalogue::from_parts(shards, events, installed, registry))
+    Ok(Catalogue::from_parts(
+        shards, lineage, events, installed, registry,
+    ))
 }

@@ -56,6 +56,7 @@ pub fn encode_command(command: &CatalogueCommand) -> Bytes {
             let groups = groups.iter().map(|(group, wish)| (*group, wish));
             Kind::Place(nodes::wire_placement(*expected, *replication, groups))
         }
+        CatalogueCommand::ContinueLineage { lineage } => Kind::ContinueLineage(id(*lineage)),
     };
     v1::CatalogueCommand { kind: Some(kind) }
         .encode_to_vec()
@@ -101,6 +102,9 @@ pub fn decode_command(bytes: &[u8]) -> Result<CatalogueCommand, DecodeError> {
                 groups,
             }
         }
+        Kind::ContinueLineage(lineage) => CatalogueCommand::ContinueLineage {
+            lineage: from_id(Some(lineage), "lineage")?,
+        },
     })
 }
 
@@ -113,6 +117,7 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
         Ok(CatalogueReceipt::InstallRecorded) => Kind::InstallRecorded(v1::Empty {}),
         Ok(CatalogueReceipt::NodeNoted { node }) => Kind::NodeNoted(node),
         Ok(CatalogueReceipt::PlacedAt { version }) => Kind::PlacedAt(version),
+        Ok(CatalogueReceipt::LineageContinued) => Kind::LineageContinued(v1::Empty {}),
         Err(rejection) => {
             let (number, detail) = match rejection {
                 CatalogueRejection::Malformed => (1, 0),
@@ -135,6 +140,7 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
                 CatalogueRejection::NotDrained => (18, 0),
                 CatalogueRejection::PlacementConflict { version } => (19, version),
                 CatalogueRejection::PlacementInvalid => (20, 0),
+                CatalogueRejection::LineageIsFixed => (21, 0),
             };
             Kind::Rejection(v1::CatalogueRejection { number, detail })
         }
@@ -156,6 +162,7 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
         Kind::InstallRecorded(_) => Ok(CatalogueReceipt::InstallRecorded),
         Kind::NodeNoted(node) => Ok(CatalogueReceipt::NodeNoted { node }),
         Kind::PlacedAt(version) => Ok(CatalogueReceipt::PlacedAt { version }),
+        Kind::LineageContinued(_) => Ok(CatalogueReceipt::LineageContinued),
         Kind::Rejection(rejection) => Err(match rejection.number {
             1 => CatalogueRejection::Malformed,
             2 => CatalogueRejection::ShardsAreFixed {
@@ -187,6 +194,7 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
                 version: rejection.detail,
             },
             20 => CatalogueRejection::PlacementInvalid,
+            21 => CatalogueRejection::LineageIsFixed,
             _ => return Err(DecodeError::Missing("rejection.number")),
         }),
     })

@@ -40,6 +40,15 @@ impl LogStore {
         self.wal.appended()
     }
 
+    /// Entries as the log has them, undecoded.
+    pub(crate) fn read_raw(
+        &self,
+        range: impl RangeBounds<u64>,
+        bytes_max: usize,
+    ) -> Vec<(EntryId, Bytes)> {
+        self.wal.read(range, bytes_max)
+    }
+
     fn read(&self, range: impl RangeBounds<u64>, bytes_max: usize) -> io::Result<Vec<Entry>> {
         self.wal
             .read(range, bytes_max)

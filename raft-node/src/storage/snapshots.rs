@@ -21,6 +21,7 @@ use super::error::StorageError;
 use super::file::{read_whole, write_atomically};
 use super::identity::Identity;
 use super::wal::locked;
+use crate::backup::Base;
 use crate::platform::{Disk, Platform, Spawner};
 use crate::types::{Snapshot, SnapshotMeta};
 
@@ -122,6 +123,21 @@ impl SnapshotStore {
         Ok(())
     }
 
+    /// Opens the newest snapshot's file, for a backup. It stays readable when a newer one comes.
+    pub(crate) async fn open_newest(&self) -> Result<Option<Base>, StorageError> {
+        let _no_save_meanwhile = self.saving.lock().await;
+        let Some(newest) = self.newest() else {
+            return Ok(None);
+        };
+        let next = covered(&newest);
+        let path = path(self.group, next);
+        let file = self.disk.open(&path, false).await;
+        let file = file.map_err(StorageError::io("open", &path))?;
+        let bytes = file.len().await;
+        let bytes = bytes.map_err(StorageError::io("measure", &path))?;
+        Ok(Some(Base::new(next, bytes, file)))
+    }
+
     /// Reads the newest snapshot, checking all of it.
     pub async fn load(&self) -> Result<Option<Snapshot>, StorageError> {
         let _no_save_meanwhile = self.saving.lock().await;
@@ -138,6 +154,16 @@ impl SnapshotStore {
         };
         decode(&path, self.identity, self.group, bytes).map(Some)
     }
+}
+
+/// The snapshot that a file of some node of `cluster` holds, checked as a whole.
+pub(crate) fn read_snapshot(
+    cluster: u128,
+    group: u32,
+    file: Bytes,
+) -> Result<Snapshot, StorageError> {
+    // A snapshot is not bound to a node.
+    decode("the snapshot", Identity { cluster, node: 0 }, group, file)
 }
 
 /// Finds and checks the newest snapshot of each group; removes what a crash left half-made.

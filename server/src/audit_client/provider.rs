@@ -7,10 +7,16 @@ use serde::Deserialize;
 pub struct Payment {
     /// The provider's id.
     pub id: String,
+    /// Idempotency key of its authorization.
+    #[serde(default)]
+    pub key: String,
     /// The order it was made for.
     pub order: String,
     /// Minor units.
     pub amount: u64,
+    /// ISO 4217.
+    #[serde(default)]
+    pub currency: String,
     /// `authorized`, `captured`, `cancelled`, `refunded`, `declined`.
     pub status: String,
     /// Minor units taken.

@@ -55,8 +55,10 @@ fn payment(id: &str, order: &str, amount: u64, status: &str) -> Payment {
     let (id, order, status) = (id.to_owned(), order.to_owned(), status.to_owned());
     Payment {
         id,
+        key: String::new(),
         order,
         amount,
+        currency: "EUR".to_owned(),
         status,
         captured_amount,
         refunded_amount: 0,

@@ -64,6 +64,25 @@ impl AdminClient {
         })
     }
 
+    /// GETs whatever it is: status and body.
+    pub async fn get_bytes(&self, path: &str) -> Result<(u16, Vec<u8>), CliError> {
+        let answer = self.pool.call(&Request::get(path), DEADLINE).await;
+        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        Ok((answer.status, answer.body.to_vec()))
+    }
+
+    /// Its `host:port`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn unreachable(&self, error: &crate::http_client::Error) -> CliError {
+        CliError::Unreachable {
+            node: self.name.clone(),
+            reason: error.to_string(),
+        }
+    }
+
     async fn call(&self, request: &Request<'_>) -> Result<String, CliError> {
         let answer =
             self.pool

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-mod admin_client;
+pub(crate) mod admin_client;
 pub mod audit;
+mod backup;
 pub mod bench;
 mod cert;
 mod cluster;
@@ -60,6 +61,9 @@ pub enum Command {
     /// Watches a cluster, grows it, shrinks it, evens it out.
     #[command(subcommand)]
     Cluster(cluster::Args),
+    /// Backs a running cluster up, checks backups, restores them into a new cluster.
+    #[command(subcommand)]
+    Backup(backup::Args),
     /// Proves the promises: for running nodes, or for a stopped node's directory.
     Audit(audit::Args),
     /// Makes the certificates of a cluster.
@@ -98,6 +102,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Start(args) => start::run(args).await,
         Command::Init(args) => init::run(args).await,
         Command::Cluster(args) => cluster::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
         Command::Audit(args) => audit::run(args).await.map_err(failed),
         Command::Cert(args) => cert::run(args),
         Command::Config(args) => config::run(args),

@@ -43,6 +43,12 @@ pub struct Config {
     /// nothing.
     #[serde(default)]
     pub secret: Option<String>,
+    /// In a cluster that was restored from a backup: the id of the cluster in which its state began
+    /// (`usher backup show` tells it). Tickets, queue tokens and the keys of payments go on under it,
+    /// so `secret` has to be the old one as well. Left out everywhere else. A node whose file says
+    /// otherwise than the cluster's state stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Uuid>,
     /// Runs the development issuer of tokens (`POST /dev/token`). Never in production.
     #[serde(default)]
     pub dev: bool,
@@ -185,6 +191,9 @@ impl Config {
         if self.cluster_id.is_nil() {
             return wrong("cluster_id", "must not be all zeros");
         }
+        if self.lineage.is_some_and(|lineage| lineage.is_nil()) {
+            return wrong("lineage", "must not be all zeros");
+        }
         if self.node_id == 0 {
             return wrong("node_id", "must not be 0");
         }
@@ -229,10 +238,16 @@ impl Config {
             .collect()
     }
 
+    /// The cluster under whose name keys are derived: this one, or that in which a restored state
+    /// began.
+    pub fn lineage(&self) -> Uuid {
+        self.lineage.unwrap_or(self.cluster_id)
+    }
+
     /// The 32 bytes that every signing key is derived from.
     pub fn root_secret(&self) -> Result<[u8; 32], ConfigError> {
         let Some(hex) = &self.secret else {
-            return Ok(super::keys::dev_secret(self.cluster_id.as_u128()));
+            return Ok(super::keys::dev_secret(self.lineage().as_u128()));
         };
         super::keys::parse_hex(hex).ok_or(ConfigError::Field {
             field: "secret",

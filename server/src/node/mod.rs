@@ -4,9 +4,11 @@
 pub mod admin;
 pub mod audit_view;
 pub mod backend;
+pub mod backup;
 pub mod config;
 pub mod duties;
 pub mod keys;
+pub mod lineage;
 pub mod machines;
 pub mod members;
 mod metrics;

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use super::admin::{self, Admin};
 use super::backend::{NodeBackend, Replicas};
+use super::backup::{self, Backups};
 use super::config::{Config, ConfigError};
 use super::duties::{Courier, Installer, Mover, Payments};
 use super::machines::{CatalogueMachine, LedgerMachine};
@@ -167,7 +168,7 @@ async fn start(
 
     let mover = Arc::new(MoverSays::default());
     let gateway_name = gateway.name();
-    let (payments, door) = Payments::new(gateway);
+    let (payments, door) = Payments::new(gateway, replicas.clone(), config.clone());
     let duties: Vec<Arc<dyn Duty>> = vec![
         Arc::new(Courier::new(replicas.clone())),
         Arc::new(Installer::new(replicas.clone())),
@@ -204,7 +205,7 @@ async fn start(
     ));
     let joining = Joining::begin(&config, &node, &replicas);
     let shared_backend: Arc<dyn Backend> = backend.clone();
-    let mut api_config = ApiConfig::from_secret(&config.cluster_id.to_string(), &root, config.dev);
+    let mut api_config = ApiConfig::from_secret(&config.lineage().to_string(), &root, config.dev);
     api_config.webhook_secrets = vec![config.payments.webhook_secret.as_bytes().to_vec()];
     let state =
         AppState::new(shared_backend, api_config, gateway_name).map_err(RunError::Failed)?;
@@ -298,7 +299,14 @@ impl Server {
             mover: self.mover.clone(),
             history: self.read_model.clone(),
         };
-        admin::router(admin).merge(api::admin_router(self.state.clone()))
+        let backups = Backups::new(
+            self.node.clone(),
+            self.replicas.clone(),
+            self.config.clone(),
+        );
+        admin::router(admin)
+            .merge(backup::router(backups))
+            .merge(api::admin_router(self.state.clone()))
     }
 
     /// The consensus half, for tests that look inside.

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::lineage::{self, WrongLineage};
 use super::run::{RunError, Server};
 use super::tls::admitted;
 
@@ -148,6 +149,15 @@ fn log_end(ended: Result<(), hyper::Error>) {
 }
 
 impl Server {
+    /// Waits until the state turns out to be one that this node's keys do not fit.
+    async fn wrong_lineage(&self) -> WrongLineage {
+        let client = self.node.client();
+        match lineage::confirmed(&client, &self.replicas.catalogue, &self.config).await {
+            Ok(()) => std::future::pending().await,
+            Err(wrong) => wrong,
+        }
+    }
+
     /// Listens and serves until `stop` resolves, then drains: says so to load balancers, lets
     /// requests under way finish, hands leadership over and stops.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
@@ -180,6 +190,7 @@ impl Server {
             biased;
             reason = refusal => Some(reason),
             failure = self.node.failed() => Some(failure.reason),
+            wrong = self.wrong_lineage() => Some(wrong.to_string()),
             () = stop => None,
         };
         self.backend.drain();

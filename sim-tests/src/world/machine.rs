@@ -27,6 +27,8 @@ use crate::platform::{Hands, Pace, platform};
 use crate::scenario::Scenario;
 use crate::steps::aimer::{Aimer, Eyes};
 
+/// Which cluster it is.
+pub const CLUSTER: u128 = 0x0190_b1a0_0000_7000_8000_0000_0000_0001;
 /// What signs the provider's webhooks.
 pub const WEBHOOK_SECRET: &str = "whsec_simulated";
 
@@ -312,7 +314,8 @@ fn config(scenario: &Scenario, node: usize) -> Config {
         members.push(node);
     }
     Config {
-        cluster_id: uuid::Uuid::from_u128(0x0190_b1a0_0000_7000_8000_0000_0000_0001),
+        cluster_id: uuid::Uuid::from_u128(CLUSTER),
+        lineage: None,
         node_id: node as u64 + 1,
         data_dir: "data".into(),
         http: address(node, 8080),

@@ -62,7 +62,7 @@ pub fn router(admin: Admin) -> Router {
         .with_state(Arc::new(admin))
 }
 
-fn problem(status: StatusCode, error: &'static str, detail: String) -> Response {
+pub(super) fn problem(status: StatusCode, error: &'static str, detail: String) -> Response {
     let body = serde_json::json!({
         "type": format!("https://usher.invalid/problems/{}", error.to_lowercase().replace('_', "-")),
         "title": error,

@@ -80,7 +80,7 @@ pub(super) async fn change_from(
 }
 
 fn tried(look: &Look, command: &CatalogueCommand) -> Result<Registry, CatalogueRejection> {
-    let mut copy = Catalogue::from_parts(look.shards, [], [], look.registry.clone());
+    let mut copy = Catalogue::from_parts(look.shards, None, [], [], look.registry.clone());
     copy.apply(command)?;
     Ok(copy.registry().clone())
 }
