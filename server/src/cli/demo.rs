@@ -38,6 +38,10 @@ pub struct Args {
     /// Leaders to kill, with --chaos.
     #[arg(long, default_value_t = 5, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100))]
     pub kills: u64,
+    /// Grows the cluster to so many nodes while the sale runs, spreads voters and leaders over them,
+    /// and then drains, removes and stops the first node.
+    #[arg(long, value_name = "NODES", conflicts_with = "chaos", value_parser = clap::value_parser!(u64).range(2..=9))]
+    pub scale_to: Option<u64>,
     /// How long a hold lasts.
     #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600))]
     pub hold_seconds: u64,
@@ -58,6 +62,10 @@ pub struct Args {
 
 /// Runs the demo; the exit code tells whether every promise held.
 pub async fn run(args: Args) -> Result<ExitCode, Error> {
+    if args.scale_to.is_some_and(|to| to <= args.nodes) {
+        let text = format!("--scale-to must be more than --nodes ({})", args.nodes);
+        return Err(Error::Invalid(text));
+    }
     let (dir, temporary) = directory(args.dir.as_deref(), "usher-demo-")?;
     let options = Options {
         nodes: args.nodes,
@@ -65,6 +73,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         seats: args.seats,
         buyers: args.buyers as usize,
         kills: if args.chaos { args.kills } else { 0 },
+        scale_to: args.scale_to,
         hold_seconds: args.hold_seconds,
         seconds_max: args.seconds,
         dir: dir.clone(),

@@ -13,24 +13,28 @@ const DEADLINE: Duration = Duration::from_millis(800);
 /// What is known of the nodes.
 #[derive(Debug)]
 pub struct Board {
-    admins: Vec<SocketAddr>,
+    admins: Mutex<Vec<SocketAddr>>,
     lines: Mutex<Vec<NodeLine>>,
 }
 
 impl Board {
     /// All up, nobody leading yet. `doors` and `admins` in the order of node ids from 1.
     pub fn new(doors: &[SocketAddr], admins: &[SocketAddr]) -> Self {
-        let line = |(index, door): (usize, &SocketAddr)| NodeLine {
-            id: index as u64 + 1,
-            url: format!("http://{door}"),
-            up: true,
-            leads: 0,
-        };
-        let lines = doors.iter().enumerate().map(line).collect();
+        let lines = doors.iter().enumerate();
         Self {
-            admins: admins.to_vec(),
-            lines: Mutex::new(lines),
+            admins: Mutex::new(admins.to_vec()),
+            lines: Mutex::new(lines.map(|(index, door)| line(index, *door)).collect()),
         }
+    }
+
+    /// A node joined.
+    pub fn add(&self, door: SocketAddr, admin: SocketAddr) {
+        let mut lines = self.lock();
+        let added = line(lines.len(), door);
+        lines.push(added);
+        drop(lines);
+        let mut admins = self.admins.lock().unwrap_or_else(PoisonError::into_inner);
+        admins.push(admin);
     }
 
     /// The table.
@@ -47,7 +51,9 @@ impl Board {
     pub async fn refresh(&self) {
         // For each group, who leads it in the highest term that anybody knows of.
         let mut leaders: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-        for &admin in &self.admins {
+        let admins = self.admins.lock();
+        let admins = admins.unwrap_or_else(PoisonError::into_inner).clone();
+        for admin in admins {
             let Ok(status) = fetch::status(admin, DEADLINE).await else {
                 continue;
             };
@@ -75,5 +81,14 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, Vec<NodeLine>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn line(index: usize, door: SocketAddr) -> NodeLine {
+    NodeLine {
+        id: index as u64 + 1,
+        url: format!("http://{door}"),
+        up: true,
+        leads: 0,
     }
 }

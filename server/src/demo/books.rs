@@ -2,7 +2,7 @@
 //! spot. The audit compares it with what the cluster and the provider say.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -50,6 +50,8 @@ pub struct Books {
     pub reserve_micros: Histogram<u64>,
     /// When each reservation was granted, in order.
     pub grants: Vec<Instant>,
+    /// When each reservation was answered, and after how many microseconds, in order.
+    pub reserves: Vec<(Instant, u32)>,
 }
 
 impl Default for Books {
@@ -66,6 +68,7 @@ impl Default for Books {
             reserve_micros: Histogram::new_with_max(120_000_000, 3)
                 .expect("two minutes at three digits are valid bounds"),
             grants: Vec::new(),
+            reserves: Vec::new(),
         }
     }
 }
@@ -108,6 +111,14 @@ impl Books {
             self.seen
                 .broken(Promise::P6, format!("a place went from {before} to {now}"));
         }
+    }
+
+    /// A reservation was answered.
+    pub fn reserve_answered(&mut self, waited: Duration) {
+        let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.reserve_micros.saturating_record(micros);
+        let micros = u32::try_from(micros).unwrap_or(u32::MAX);
+        self.reserves.push((Instant::now(), micros));
     }
 
     /// A reservation was granted. Its index.

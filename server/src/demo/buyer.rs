@@ -183,8 +183,7 @@ impl Session<'_> {
                     continue;
                 }
             };
-            let micros = u64::try_from(served.waited.as_micros()).unwrap_or(u64::MAX);
-            self.sale.books().reserve_micros.saturating_record(micros);
+            self.sale.books().reserve_answered(served.waited);
             if served.answer.status == 201 {
                 return self.granted(&served);
             }

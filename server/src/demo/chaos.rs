@@ -50,6 +50,8 @@ pub struct Kill {
 pub struct Schedule {
     seconds_left: AtomicU64,
     kills: u64,
+    /// When it is over, where that does not go by kills.
+    until: Option<Instant>,
 }
 
 impl Schedule {
@@ -59,6 +61,16 @@ impl Schedule {
         Self {
             seconds_left: AtomicU64::new(left),
             kills,
+            until: None,
+        }
+    }
+
+    /// Something that takes about so long from now on.
+    pub fn lasting(seconds: u64) -> Self {
+        Self {
+            seconds_left: AtomicU64::new(seconds),
+            kills: 0,
+            until: Some(Instant::now() + Duration::from_secs(seconds)),
         }
     }
 
@@ -66,7 +78,12 @@ impl Schedule {
     pub fn reserves_per_second(&self, available: u64) -> f64 {
         const SEATS_PER_ORDER: f64 = 2.4;
         const SOLD_MEANWHILE: f64 = 0.75;
-        let seconds = self.seconds_left.load(Ordering::Relaxed).max(3) as f64;
+        let seconds = match self.until {
+            Some(until) => until.saturating_duration_since(Instant::now()).as_secs(),
+            None => self.seconds_left.load(Ordering::Relaxed),
+        };
+        // What takes longer than it should must not find the house sold out.
+        let seconds = seconds.max(if self.until.is_some() { 15 } else { 3 }) as f64;
         (available as f64 * SOLD_MEANWHILE / SEATS_PER_ORDER / seconds).max(2.0)
     }
 

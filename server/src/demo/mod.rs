@@ -2,7 +2,7 @@
 //! afterwards.
 //!
 //! [`children`] starts real processes; [`sale`] and [`buyer`] are thousands of independent clients
-//! over HTTP; [`chaos`] kills nodes under them; [`books`] is the clients' own record; [`settle`]
+//! over HTTP; [`chaos`] kills nodes under them, [`scale`] adds and removes some; [`books`] is the clients' own record; [`settle`]
 //! has it compared with the replicas and with the provider's ledger; [`report`] tells. Nothing
 //! here knows how the cluster works inside.
 
@@ -24,6 +24,7 @@ pub mod opening;
 pub mod pace;
 pub mod report;
 pub mod sale;
+pub mod scale;
 mod settle;
 pub mod shopping;
 pub mod stadium;
@@ -38,6 +39,7 @@ use children::{Cluster, Plan};
 use pace::Pace;
 use report::{Report, Whereabouts};
 use sale::Sale;
+use scale::Moves;
 
 use crate::audit_client::fetch;
 use crate::dice::Dice;
@@ -57,6 +59,8 @@ pub struct Options {
     pub buyers: usize,
     /// Leaders to kill, and then everybody; 0 for a peaceful sale.
     pub kills: u64,
+    /// Nodes to grow to, before the first one is taken away; none for a cluster that stays as it is.
+    pub scale_to: Option<u64>,
     /// How long a hold lasts.
     pub hold_seconds: u64,
     /// The sale is ended after so long, sold out or not.
@@ -73,6 +77,9 @@ pub enum Error {
     /// The cluster does not stand.
     #[error(transparent)]
     Cluster(#[from] children::Error),
+    /// The members did not become what they should.
+    #[error(transparent)]
+    Scaling(#[from] scale::Error),
     /// The event could not be opened.
     #[error(transparent)]
     Opening(#[from] opening::Error),
@@ -87,6 +94,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is asked for makes no sense.
+    #[error("{0}")]
+    Invalid(String),
     /// Ctrl-C.
     #[error("interrupted")]
     Interrupted,
@@ -122,20 +132,25 @@ pub async fn run(options: &Options, progress: &Progress) -> Result<(Report, Clus
         "event {} with {places} places; the lobby is open",
         opened.event
     ));
-    let chaos = options.kills > 0;
-    let pace = if chaos { Pace::kept() } else { Pace::free() };
+    let disturbed = options.kills > 0 || options.scale_to.is_some();
+    let pace = if disturbed {
+        Pace::kept()
+    } else {
+        Pace::free()
+    };
     let doors = door::Doors::new(&cluster.doors(), CONNECTIONS_PER_NODE);
     let sale = Arc::new(Sale::new(doors, opened.event, pace, opened.keys));
     let board = Arc::new(Board::new(&cluster.doors(), &cluster.admins()));
 
     let start = Instant::now();
-    let blows = sell(&sale, &board, &mut cluster, options, progress).await?;
+    let disturbed = sell(&sale, &board, &mut cluster, options, progress).await?;
     let took = start.elapsed();
     let (findings, counts) = settle::settle(&sale, &cluster, places, progress).await?;
     let books = sale.books();
     let end = books.grants.last().copied().unwrap_or(start);
-    let kills = chaos::measure(&blows, &books.grants, start, end);
-    let figures = (kills, took, options.buyers);
+    let kills = chaos::measure(&disturbed.blows, &books.grants, start, end);
+    let scaling = disturbed.moves.map(|moves| moves.cost(&books));
+    let figures = (kills, scaling, took, options.buyers);
     let report = Report::assemble(
         counts,
         &findings,
@@ -150,6 +165,13 @@ pub async fn run(options: &Options, progress: &Progress) -> Result<(Report, Clus
     Ok((report, cluster))
 }
 
+/// What was done to the cluster during the sale.
+#[derive(Default)]
+struct Disturbed {
+    blows: Vec<Blow>,
+    moves: Option<Moves>,
+}
+
 /// From the first join until the last buyer went home.
 async fn sell(
     sale: &Arc<Sale>,
@@ -157,10 +179,14 @@ async fn sell(
     cluster: &mut Cluster,
     options: &Options,
     progress: &Progress,
-) -> Result<Vec<Blow>, Error> {
+) -> Result<Disturbed, Error> {
     let mut helpers = Tasks::default();
     let mut buyers = Tasks::default();
-    let schedule = Arc::new(Schedule::new(options.kills));
+    let nodes_more = options.scale_to.map(|to| to.saturating_sub(options.nodes));
+    let schedule = Arc::new(match nodes_more {
+        Some(more) => Schedule::lasting(scale::seconds(more)),
+        None => Schedule::new(options.kills),
+    });
     let seed = Dice::fresh().throw();
     {
         let (sale, board) = (sale.clone(), board.clone());
@@ -184,22 +210,24 @@ async fn sell(
         buyers.spawn(buyer::shop(sale.clone(), number, seed));
     }
     let disturb = async {
-        if options.kills == 0 {
-            return Ok(Vec::new());
+        let mut disturbed = Disturbed::default();
+        if let Some(to) = options.scale_to {
+            disturbed.moves = Some(scale::scale(cluster, sale, board, to, progress).await?);
+        } else if options.kills > 0 {
+            disturbed.blows = chaos::unleash(cluster, sale, board, &schedule, progress).await?;
         }
-        let blows = chaos::unleash(cluster, sale, board, &schedule, progress).await;
         sale.pace.release();
-        blows.map_err(Error::from)
+        Ok::<_, Error>(disturbed)
     };
     let watch = async {
         watch(sale, board, options, progress).await;
         Ok(())
     };
-    let (blows, ()) = tokio::try_join!(disturb, watch)?;
+    let (disturbed, ()) = tokio::try_join!(disturb, watch)?;
     progress.say("no more to sell; buyers finish what they are at");
     buyers.finish(GOING_HOME).await;
     helpers.finish(Duration::from_secs(1)).await;
-    Ok(blows)
+    Ok(disturbed)
 }
 
 /// Shows progress and decides when the sale is over.

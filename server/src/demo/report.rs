@@ -10,6 +10,7 @@ use super::books::Books;
 use super::chaos::Kill;
 use super::children::{Cluster, NodeView};
 use super::messages::Counts;
+use super::scale::Scaling;
 use crate::audit_client::{Findings, Promise};
 
 /// The provider, for people and scripts.
@@ -96,6 +97,8 @@ pub struct Report {
     pub restart_pause_ms: Option<u64>,
     /// Every kill.
     pub kills: Vec<Kill>,
+    /// What growing and shrinking cost, if it was done.
+    pub scaling: Option<Scaling>,
     /// From the first join to the last answer.
     pub seconds: f64,
     /// What was refused how often.
@@ -131,7 +134,7 @@ impl Report {
         counts: Counts,
         findings: &Findings,
         books: &Books,
-        (kills, took, lobby): (Vec<Kill>, Duration, usize),
+        (kills, scaling, took, lobby): (Vec<Kill>, Option<Scaling>, Duration, usize),
         whereabouts: Whereabouts,
     ) -> Self {
         let quantile = |q: f64| round(books.reserve_micros.value_at_quantile(q) as f64 / 1e3);
@@ -168,6 +171,7 @@ impl Report {
                 .unwrap_or_default(),
             restart_pause_ms: of_all.map(|kill| kill.pause_ms).max(),
             kills,
+            scaling,
             seconds: round(took.as_secs_f64()),
             refusals: books.refusals.clone(),
             promises: promises.into_iter().collect(),
@@ -223,6 +227,7 @@ impl Report {
                 kill.at_s, kill.pause_ms
             ));
         }
+        lines.extend(self.scaling.iter().flat_map(Scaling::lines));
         let refusals = self
             .refusals
             .iter()

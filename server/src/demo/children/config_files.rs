@@ -38,11 +38,24 @@ struct PeerTable {
     addr: String,
 }
 
-/// Writes each node's file.
-pub(super) fn write_configs(cluster: &Cluster) -> Result<(), Error> {
+/// A cluster's id that no other has.
+pub(super) fn cluster_id() -> uuid::Uuid {
     let mut id = [0; 16];
     getrandom::fill(&mut id).expect("the system has entropy after boot");
-    let cluster_id = uuid::Builder::from_random_bytes(id).into_uuid().to_string();
+    uuid::Builder::from_random_bytes(id).into_uuid()
+}
+
+/// Writes each node's file. All of them are the first members.
+pub(super) fn write_configs(cluster: &Cluster) -> Result<(), Error> {
+    let all: Vec<&Node> = cluster.nodes.iter().collect();
+    cluster
+        .nodes
+        .iter()
+        .try_for_each(|node| write(cluster, node, &all))
+}
+
+/// Writes one node's file, which names these others.
+pub(super) fn write(cluster: &Cluster, node: &Node, others: &[&Node]) -> Result<(), Error> {
     let payments = PaymentsTable {
         gateway: "sandbox",
         url: format!("http://{}", cluster.provider.address),
@@ -52,26 +65,23 @@ pub(super) fn write_configs(cluster: &Cluster) -> Result<(), Error> {
         id: node.id,
         addr: node.dialled.to_string(),
     };
-    let peers: Vec<PeerTable> = cluster.nodes.iter().map(peer).collect();
-    for node in &cluster.nodes {
-        let file = NodeFile {
-            cluster_id: cluster_id.clone(),
-            node_id: node.id,
-            data_dir: &node.dir,
-            http: node.http,
-            peer: node.peer,
-            admin: node.admin,
-            shards: cluster.shards,
-            dev: true,
-            payments: payments.clone(),
-            peers: peers.clone(),
-            raft: cluster.raft.clone(),
-        };
-        let text = toml::to_string(&file).expect("plain values under plain keys");
-        std::fs::write(&node.config, text).map_err(|source| Error::File {
-            path: node.config.clone(),
-            source,
-        })?;
-    }
-    Ok(())
+    let peers: Vec<PeerTable> = others.iter().map(|node| peer(node)).collect();
+    let file = NodeFile {
+        cluster_id: cluster.id.to_string(),
+        node_id: node.id,
+        data_dir: &node.dir,
+        http: node.http,
+        peer: node.peer,
+        admin: node.admin,
+        shards: cluster.shards,
+        dev: true,
+        payments,
+        peers,
+        raft: cluster.raft.clone(),
+    };
+    let text = toml::to_string(&file).expect("plain values under plain keys");
+    std::fs::write(&node.config, text).map_err(|source| Error::File {
+        path: node.config.clone(),
+        source,
+    })
 }

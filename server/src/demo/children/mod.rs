@@ -2,6 +2,7 @@
 //! own directory, each dying with this process.
 
 mod config_files;
+mod joiner;
 mod ports;
 mod provider;
 
@@ -100,6 +101,8 @@ pub struct Node {
     pub admin: SocketAddr,
     /// Its data.
     pub dir: PathBuf,
+    /// It left the cluster.
+    pub retired: bool,
     config: PathBuf,
     log: PathBuf,
     child: Option<Child>,
@@ -130,6 +133,9 @@ pub struct Cluster {
     program: PathBuf,
     secret: String,
     shards: u16,
+    id: uuid::Uuid,
+    dir: PathBuf,
+    ports: Ports,
     /// Threads a node answers with.
     workers: usize,
 }
@@ -169,17 +175,7 @@ impl Cluster {
         let mut nodes = Vec::new();
         for id in 1..=plan.nodes {
             let (http, peer) = (ports.take()?, ports.take()?);
-            nodes.push(Node {
-                id,
-                http,
-                peer,
-                dialled: peer,
-                admin: ports.take()?,
-                dir: plan.dir.join(format!("node-{id}")),
-                config: plan.dir.join(format!("node-{id}.toml")),
-                log: plan.dir.join(format!("node-{id}.log")),
-                child: None,
-            });
+            nodes.push(Node::new(&plan.dir, id, (http, peer, ports.take()?)));
         }
         let secret = format!("whsec_{}", secret_hex(16));
         let provider = ProviderProcess::start(&program, plan, &nodes, &secret)?;
@@ -191,6 +187,9 @@ impl Cluster {
             program,
             secret,
             shards: plan.shards,
+            id: config_files::cluster_id(),
+            dir: plan.dir.clone(),
+            ports,
         })
     }
 
@@ -304,12 +303,17 @@ impl Cluster {
 
     /// Addresses for operators.
     pub fn admins(&self) -> Vec<SocketAddr> {
-        self.nodes.iter().map(|node| node.admin).collect()
+        self.members().map(|node| node.admin).collect()
     }
 
     /// Addresses for buyers.
     pub fn doors(&self) -> Vec<SocketAddr> {
-        self.nodes.iter().map(|node| node.http).collect()
+        self.members().map(|node| node.http).collect()
+    }
+
+    /// Nodes that have not left.
+    pub fn members(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| !node.retired)
     }
 
     /// Process ids of the nodes that run.
@@ -329,7 +333,7 @@ impl Cluster {
             pid: node.child.as_ref().map(Child::id),
             dir: node.dir.clone(),
         };
-        self.nodes.iter().map(view).collect()
+        self.members().map(view).collect()
     }
 
     /// Lets everybody stop in good order: closes their standard inputs, waits, kills the rest.
@@ -384,6 +388,21 @@ impl Drop for Cluster {
 }
 
 impl Node {
+    fn new(dir: &Path, id: u64, (http, peer, admin): (SocketAddr, SocketAddr, SocketAddr)) -> Self {
+        Self {
+            id,
+            http,
+            peer,
+            dialled: peer,
+            admin,
+            dir: dir.join(format!("node-{id}")),
+            retired: false,
+            config: dir.join(format!("node-{id}.toml")),
+            log: dir.join(format!("node-{id}.log")),
+            child: None,
+        }
+    }
+
     /// Its process; `None` while it is down.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)

@@ -9,6 +9,7 @@ use crate::dice::Dice;
 pub(super) const PORTS: std::ops::Range<u16> = 21_000..31_000;
 
 /// Free ports, none given twice.
+#[derive(Debug)]
 pub(super) struct Ports {
     /// The first port given, if it is free.
     pub(super) wanted: Option<u16>,
