@@ -30,6 +30,7 @@ use make::Validity;
 /// whoever has it can be any of them.
 #[derive(Debug, clap::Subcommand)]
 #[command(verbatim_doc_comment)]
+#[expect(clippy::enum_variant_names, reason = "as they are typed")]
 pub enum Args {
     /// A new authority: `ca.pem`, which everybody gets, and `ca.key`, which nobody gets.
     CreateCa {
