@@ -78,7 +78,10 @@ pub struct Server {
     pub(super) read_model: Option<Arc<ReadModel>>,
     mover: Arc<MoverSays>,
     /// Kept for as long as the node serves: dropped, it asks no more.
-    #[cfg_attr(not(feature = "process"), allow(dead_code, reason = "told when serving"))]
+    #[cfg_attr(
+        not(feature = "process"),
+        allow(dead_code, reason = "told when serving")
+    )]
     pub(super) joining: Joining,
 }
 
