@@ -150,7 +150,10 @@ impl Client {
         let mut hint = None;
         loop {
             let leader = *group.leader.borrow();
-            let node = hint.take().or(leader.node);
+            let node = match hint.take().or(leader.node) {
+                Some(node) => Some(node),
+                None => self.leader_elsewhere(group.id).await,
+            };
             let left = until.saturating_sub(self.now());
             let elsewhere = match node {
                 None => None,

@@ -1,6 +1,7 @@
 //! A node that belongs to no group yet: it knows a few addresses and asks there who leads. That is
 //! how a node that joins says so, through whoever answers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::transport::wire::{self, Kind, Reason};
 pub(crate) const ANOTHER_CLUSTER: &str = "another cluster";
 
 /// How long one of them may take to say who leads.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 /// Between two rounds.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -72,11 +73,24 @@ impl Client {
         Ok(self.propose(group, command, left).await?)
     }
 
+    /// Who leads a group of which this node knows no leader, with a link to that one. A node that leads
+    /// the system group need not be in every shard yet, and has to bring that about.
+    pub(super) async fn leader_elsewhere(&self, group: u32) -> Option<u64> {
+        let (leader, address) = self.find_leader(group).await.ok()??;
+        if leader != self.shared.config.node_id {
+            self.shared.links.reach(leader, &address);
+        }
+        Some(leader)
+    }
+
     /// Asks one peer after the other who leads, and where that one is.
     async fn find_leader(&self, group: u32) -> Result<Option<(u64, String)>, StrangerError> {
         let me = self.shared.config.node_id;
-        let peers = self.shared.config.peers.keys().copied();
-        for node in peers.filter(|node| *node != me) {
+        // Whom it was told of may have left by now: whoever it met since knows as well.
+        let mut others: BTreeSet<u64> = self.shared.config.peers.keys().copied().collect();
+        others.extend(self.shared.links.dialled());
+        others.remove(&me);
+        for node in others {
             let Some(link) = self.shared.links.get(node) else {
                 continue;
             };

@@ -86,6 +86,12 @@ impl Links {
         })
     }
 
+    /// Whoever was dialled so far.
+    pub(crate) fn dialled(&self) -> Vec<u64> {
+        let links = self.links.lock().expect(POISONED);
+        links.keys().copied().collect()
+    }
+
     /// Hangs up on everybody.
     pub(crate) fn close(&self) {
         self.links.lock().expect(POISONED).clear();

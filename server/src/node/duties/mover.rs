@@ -44,9 +44,11 @@ impl Duty for Mover {
                 return;
             };
             says.forget();
+            // Only so that the same is not said over and over.
+            let mut told = String::new();
             loop {
                 let index = applied.borrow().index;
-                let pause = move_on(&lead, &replicas, &says).await;
+                let pause = move_on(&lead, &replicas, &says, &mut told).await;
                 if pause == AFTER_STEP {
                     tokio::time::sleep(pause).await;
                 } else {
@@ -60,11 +62,22 @@ impl Duty for Mover {
 }
 
 /// Does the first step that can be done; how long to pause then.
-async fn move_on(lead: &Leadership, replicas: &Replicas, says: &MoverSays) -> Duration {
+async fn move_on(
+    lead: &Leadership,
+    replicas: &Replicas,
+    says: &MoverSays,
+    told: &mut String,
+) -> Duration {
     let Some(look) = look(&lead.client, replicas).await else {
         return WHEN_DONE;
     };
     let plan = next(&look.registry, &look.seen, BOUNDS);
+    let waits: Vec<String> = plan.blocked.iter().map(ToString::to_string).collect();
+    let waits = waits.join("; ");
+    if waits != *told {
+        tracing::info!(waits, "members");
+        *told = waits;
+    }
     // One group's trouble must not keep the others: their steps do not depend on each other.
     for step in &plan.steps {
         match act(&lead.client, &look, step).await {
