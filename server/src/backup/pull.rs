@@ -150,7 +150,7 @@ impl Source {
         upto: u64,
         log: &mut Writer,
     ) -> Result<bool, BackupError> {
-        let asked = std::time::Instant::now();
+        let asked = tokio::time::Instant::now();
         loop {
             match self.ask(node, group, log.next(), upto).await? {
                 Entries::Gone => return Ok(false),
