@@ -1,5 +1,10 @@
 //! Backups of a real cluster in this process: taken in a rush, verified, restored, sold on from.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "clients beside a cluster: real time"
+)]
+
 mod backup_support;
 
 use std::collections::BTreeMap;
