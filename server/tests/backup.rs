@@ -1,5 +1,10 @@
 //! Backups of a real cluster in this process: taken in a rush, verified, restored, sold on from.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "clients beside a cluster: real time"
+)]
+
 mod backup_support;
 
 use std::collections::BTreeMap;
@@ -468,6 +473,15 @@ async fn a_backup_of_an_older_release_comes_to_the_state_it_was_made_of() {
         world.replicas.ledgers[&ledger::ShardId(shard)].look(|ledger, _, _| ledger.tickets().len())
     };
     assert!((1..=SHARDS).map(sold).sum::<usize>() > 0);
+
+    // A group that is further than what the others will have (a snapshot that is newer than the
+    // answers to the second question, once) leaves a need that nothing meets, and that is seen.
+    let mut ahead_of_all = chain.base().unwrap();
+    for entry in &chain.all_entries().unwrap()[&1] {
+        ahead_of_all.apply(1, entry).unwrap();
+    }
+    let left = cut::close(&mut ahead_of_all, &BTreeMap::new()).unwrap();
+    assert!(left.iter().any(cut::Need::is_strict), "{left:?}");
 }
 
 /// A buyer who keeps their token, and what they ask for.

@@ -1,10 +1,12 @@
 //! Takes a backup of a running cluster.
 //!
-//! 1. Ask every group how far it is: everything acknowledged before now is to be in it. Ask again:
-//!    everything that led to any of that is in the second answer ([`cut`]).
-//! 2. Pull snapshots and logs up to the second answer.
-//! 3. Apply them up to the first answer, then on until the cut is consistent.
-//! 4. Cut the logs there, and write the manifest.
+//! 1. Have every group's newest snapshot held open.
+//! 2. Ask every group how far it is: everything acknowledged before now is to be in it. Ask again:
+//!    everything that led to any of that is in the second answer ([`cut`]). Not before step 1: a
+//!    snapshot that is newer than the second answers knows what no other group will have.
+//! 3. Pull the logs up to the second answers, before they are purged, and then the snapshots.
+//! 4. Apply them up to the first answer, then on until the cut is consistent.
+//! 5. Cut the logs there, and write the manifest.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +18,7 @@ use super::BackupError;
 use super::chain::{self, Chain};
 use super::cut;
 use super::digest;
-use super::log_file::{self, Reader, Writer};
+use super::log_file::{self, Reader};
 use super::manifest::{self, FORMAT, GroupRecord, Manifest, Part, Previous};
 use super::pull::{Marks, Source};
 use super::world::World;
@@ -34,12 +36,16 @@ pub struct Created {
     pub full_because: Option<String>,
 }
 
-/// A group's files on the way.
+/// What was pulled.
 struct Pulled {
-    log: Writer,
-    log_from: u64,
-    snapshot: bool,
+    /// How far every group said first that it was.
+    first: Marks,
+    /// Index of the first entry of each group's log.
+    groups: BTreeMap<u32, u64>,
 }
+
+/// How often a full backup is begun again.
+const TRIES: usize = 5;
 
 /// Takes a backup into `dir`, which must not exist or be empty, from nodes with these admin
 /// addresses; with `since` only what came after that backup, where the logs still have it.
@@ -114,22 +120,20 @@ async fn take(
 ) -> Result<Created, BackupError> {
     let created_at = now();
     let source = Source::new(addresses)?;
-    let first = source.marks().await?;
-    let second = source.marks().await?;
-    if let Some(before) = &before
-        && before.newest().manifest.cluster_id != first.view.cluster_id
-    {
-        return Err(BackupError::Invalid(format!(
-            "--since: that is a backup of cluster {}, and this is {}",
-            before.newest().manifest.cluster_id,
-            first.view.cluster_id
-        )));
-    }
+    let places = source.marks().await?;
     let (mut before, mut full_because) = (before, None);
-    let mut pulled = BTreeMap::new();
+    let mut pulled = None;
     if let Some(chain) = &before {
-        match pull_since(dir, &source, &second, chain).await? {
-            Ok(found) => pulled = found,
+        let of = chain.newest().manifest.cluster_id;
+        if of != places.view.cluster_id {
+            let why = format!(
+                "--since: that is a backup of cluster {of}, and this is {}",
+                places.view.cluster_id
+            );
+            return Err(BackupError::Invalid(why));
+        }
+        match pull_since(dir, &source, chain).await? {
+            Ok(found) => pulled = Some(found),
             Err(group) => {
                 full_because = Some(format!(
                     "group {group} has forgotten entries that the previous backup does not have"
@@ -139,9 +143,10 @@ async fn take(
             }
         }
     }
-    if before.is_none() {
-        pulled = pull_full(dir, &source, &second).await?;
-    }
+    let Pulled { first, groups } = match pulled {
+        Some(pulled) => pulled,
+        None => pull_full(dir, &source, &places).await?,
+    };
 
     let mut world = match &before {
         Some(chain) => chain.load()?,
@@ -149,13 +154,8 @@ async fn take(
     };
     let mut ahead = BTreeMap::new();
     let mut logs = BTreeMap::new();
-    for (group, files) in pulled {
-        let Pulled {
-            log,
-            log_from,
-            snapshot,
-        } = files;
-        log.finish()?;
+    for (group, log_from) in groups {
+        let snapshot = before.is_none() && log_from > 0;
         if snapshot {
             let path = dir.join(manifest::snapshot_file(group));
             let bytes = fs::read(&path).map_err(BackupError::file(&path))?;
@@ -194,56 +194,70 @@ async fn take(
     })
 }
 
-async fn pull_full(
+async fn pull_full(dir: &Path, source: &Source, places: &Marks) -> Result<Pulled, BackupError> {
+    for _ in 0..TRIES {
+        if let Some(pulled) = try_full(dir, source, places).await? {
+            return Ok(pulled);
+        }
+        discard(dir, false);
+    }
+    Err(BackupError::Cluster(format!(
+        "a log was purged faster than it could be read, or a node restarted, {TRIES} times. Try again when there is \
+         less to do, or from a machine that is nearer"
+    )))
+}
+
+/// `None`: begin again, with other snapshots and other answers.
+async fn try_full(
     dir: &Path,
     source: &Source,
-    marks: &Marks,
-) -> Result<BTreeMap<u32, Pulled>, BackupError> {
-    let mut pulled = BTreeMap::new();
-    for (&group, &(upto, place)) in &marks.groups {
-        let (snapshot, log) = (
-            dir.join(manifest::snapshot_file(group)),
-            dir.join(manifest::log_file(group)),
-        );
-        let (log, log_from) = source.full(place, group, upto, &snapshot, &log).await?;
-        let snapshot = log_from > 0;
-        let files = Pulled {
-            log,
-            log_from,
-            snapshot,
-        };
-        pulled.insert(group, files);
+    places: &Marks,
+) -> Result<Option<Pulled>, BackupError> {
+    let mut bases = BTreeMap::new();
+    for (&group, &(_, place)) in &places.groups {
+        bases.insert(group, source.base(place, group).await?);
     }
-    Ok(pulled)
+    let (first, second) = (source.marks().await?, source.marks().await?);
+    let mut groups = BTreeMap::new();
+    for (&group, base) in &bases {
+        let ((_, place), (upto, _)) = (places.groups[&group], second.groups[&group]);
+        let path = dir.join(manifest::log_file(group));
+        let log = source.log(place, group, base.next, upto, &path).await?;
+        let Some(log) = log else {
+            return Ok(None);
+        };
+        log.finish()?;
+        groups.insert(group, base.next);
+    }
+    for (group, base) in bases.into_iter().filter(|(_, base)| base.next > 0) {
+        let (_, place) = places.groups[&group];
+        let path = dir.join(manifest::snapshot_file(group));
+        if !source.snapshot(place, group, base, &path).await? {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Pulled { first, groups }))
 }
 
 /// The number of a group whose log does not go back so far, if there is one.
 async fn pull_since(
     dir: &Path,
     source: &Source,
-    marks: &Marks,
     chain: &Chain,
-) -> Result<Result<BTreeMap<u32, Pulled>, u32>, BackupError> {
-    let mut pulled = BTreeMap::new();
+) -> Result<Result<Pulled, u32>, BackupError> {
+    let (first, second) = (source.marks().await?, source.marks().await?);
+    let mut groups = BTreeMap::new();
     for record in &chain.newest().manifest.groups {
         let (group, log_from) = (record.group, record.index + 1);
-        let Some(&(upto, place)) = marks.groups.get(&group) else {
-            continue;
-        };
+        let (upto, place) = second.groups[&group];
         let path = dir.join(manifest::log_file(group));
-        match source.since(place, group, log_from, upto, &path).await? {
-            Some(log) => pulled.insert(
-                group,
-                Pulled {
-                    log,
-                    log_from,
-                    snapshot: false,
-                },
-            ),
+        match source.log(place, group, log_from, upto, &path).await? {
+            Some(log) => log.finish()?,
             None => return Ok(Err(group)),
-        };
+        }
+        groups.insert(group, log_from);
     }
-    Ok(Ok(pulled))
+    Ok(Ok(Pulled { first, groups }))
 }
 
 /// Applies a pulled log up to index `upto`; the entries behind it.

@@ -13,9 +13,6 @@ use crate::cli::CliError;
 use crate::cli::admin_client::AdminClient;
 use crate::node::backup::{BaseView, MarksView};
 
-/// How often a group is begun again because its node restarted or its log went on without us.
-const TRIES: usize = 5;
-
 /// The nodes that are asked, and who is asked for which group.
 pub(super) struct Source {
     nodes: Vec<AdminClient>,
@@ -93,81 +90,42 @@ impl Source {
         Ok(Marks { view, groups })
     }
 
-    /// Writes a group's snapshot to `snapshot` (unless its log begins at the beginning) and its log
-    /// up to `upto` behind it to `log`. The log, and the index of its first entry.
-    pub(super) async fn full(
-        &self,
-        place: usize,
-        group: u32,
-        upto: u64,
-        snapshot: &Path,
-        log: &Path,
-    ) -> Result<(Writer, u64), BackupError> {
-        for _ in 0..TRIES {
-            if let Some(done) = self.try_full(place, group, upto, snapshot, log).await? {
-                return Ok(done);
-            }
-            for path in [snapshot, log] {
-                if path.exists() {
-                    std::fs::remove_file(path).map_err(BackupError::file(path))?;
-                }
-            }
-        }
-        Err(BackupError::Cluster(format!(
-            "group {group}: its log was purged faster than it could be read, {TRIES} times. Try again when there is \
-             less to do, or from a machine that is nearer"
-        )))
+    /// Has a group's newest snapshot held open, and says how far it goes.
+    pub(super) async fn base(&self, place: usize, group: u32) -> Result<BaseView, BackupError> {
+        let path = format!("/admin/backup/base?group={group}");
+        Ok(self.nodes[place].get_json(&path).await?)
     }
 
-    /// `None`: begin again.
-    async fn try_full(
+    /// Writes the snapshot that is held open; `false`: it no longer is, its node was restarted.
+    pub(super) async fn snapshot(
         &self,
         place: usize,
         group: u32,
-        upto: u64,
-        snapshot: &Path,
-        log: &Path,
-    ) -> Result<Option<(Writer, u64)>, BackupError> {
-        let node = &self.nodes[place];
-        let base: BaseView = node
-            .get_json(&format!("/admin/backup/base?group={group}"))
-            .await?;
-        let mut log = Writer::create(log, base.next)?;
-        let (mut file, mut offset) = (None, 0);
-        // In turns: while the snapshot is being read, the log behind it may be purged.
-        while offset < base.bytes || log.next() <= upto {
-            if offset < base.bytes {
-                let path = format!(
-                    "/admin/backup/base/piece?group={group}&next={}&offset={offset}",
-                    base.next
-                );
-                let Some(piece) = bytes(node, &path).await? else {
-                    return Ok(None);
-                };
-                if piece.is_empty() {
-                    return Ok(None);
-                }
-                let file = match &mut file {
-                    Some(file) => file,
-                    None => file
-                        .insert(File::create_new(snapshot).map_err(BackupError::file(snapshot))?),
-                };
-                file.write_all(&piece)
-                    .map_err(BackupError::file(snapshot))?;
-                offset += piece.len() as u64;
+        base: BaseView,
+        into: &Path,
+    ) -> Result<bool, BackupError> {
+        let mut file = File::create_new(into).map_err(BackupError::file(into))?;
+        let mut offset = 0;
+        while offset < base.bytes {
+            let path = format!(
+                "/admin/backup/base/piece?group={group}&next={}&offset={offset}",
+                base.next
+            );
+            let Some(piece) = bytes(&self.nodes[place], &path).await? else {
+                return Ok(false);
+            };
+            if piece.is_empty() {
+                return Ok(false);
             }
-            if log.next() <= upto && !self.more(node, group, upto, &mut log).await? {
-                return Ok(None);
-            }
+            file.write_all(&piece).map_err(BackupError::file(into))?;
+            offset += piece.len() as u64;
         }
-        if let Some(file) = file {
-            file.sync_all().map_err(BackupError::file(snapshot))?;
-        }
-        Ok(Some((log, base.next)))
+        file.sync_all().map_err(BackupError::file(into))?;
+        Ok(true)
     }
 
     /// Writes a group's log from `from` to `upto`. `None`: it does not go back so far any more.
-    pub(super) async fn since(
+    pub(super) async fn log(
         &self,
         place: usize,
         group: u32,
@@ -192,7 +150,7 @@ impl Source {
         upto: u64,
         log: &mut Writer,
     ) -> Result<bool, BackupError> {
-        let asked = std::time::Instant::now();
+        let asked = tokio::time::Instant::now();
         loop {
             match self.ask(node, group, log.next(), upto).await? {
                 Entries::Gone => return Ok(false),

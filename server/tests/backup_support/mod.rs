@@ -101,7 +101,7 @@ pub fn configs(root: &Path, nodes: u64, provider: SocketAddr) -> Vec<Config> {
         },
         raft: RaftTiming {
             // Often, so that backups begin with snapshots and logs are purged under them.
-            snapshot_every_entries: 60,
+            snapshot_every_entries: 100,
             ..RaftTiming::default()
         },
     };

@@ -73,31 +73,41 @@ async fn marks(node: &Node) -> Option<BTreeMap<u32, u64>> {
 }
 
 async fn pull(node: &Node) -> Option<BTreeMap<u32, Pulled>> {
+    // Before anybody is asked: what is newer than the answers knows what no other group will have.
+    let mut bases = BTreeMap::new();
+    for group in node.groups() {
+        bases.insert(group, node.backup_base(group).await.ok()?);
+    }
     let first = marks(node).await?;
     let second = marks(node).await?;
     let mut pulled = BTreeMap::new();
     for (group, upto) in second {
         let waited = node.client().wait_applied(group, upto, PATIENCE).await;
         waited.ok()?;
-        let (mut base, mut next) = (Vec::new(), 0);
-        if let Some(found) = node.backup_base(group).await.ok()? {
-            next = found.next;
-            while (base.len() as u64) < found.bytes {
-                let piece = found.read(base.len() as u64, PIECE_BYTES).await.ok()?;
-                if piece.is_empty() {
-                    return None;
-                }
-                base.extend_from_slice(&piece);
-            }
-        }
-        let mut log = Vec::new();
+        let (mut log, mut next) = (
+            Vec::new(),
+            bases[&group].as_ref().map_or(0, |base| base.next),
+        );
         while next <= upto {
             let more = node.backup_entries(group, next, upto, PIECE_BYTES).ok()?;
             next = more.last()?.at.index + 1;
             log.extend(more);
         }
-        let first = first[&group];
+        let (base, first) = (Vec::new(), first[&group]);
         pulled.insert(group, Pulled { base, log, first });
+    }
+    for (group, base) in bases {
+        let (Some(base), Some(pulled)) = (base, pulled.get_mut(&group)) else {
+            continue;
+        };
+        let bytes = &mut pulled.base;
+        while (bytes.len() as u64) < base.bytes {
+            let piece = base.read(bytes.len() as u64, PIECE_BYTES).await.ok()?;
+            if piece.is_empty() {
+                return None;
+            }
+            bytes.extend_from_slice(&piece);
+        }
     }
     Some(pulled)
 }
