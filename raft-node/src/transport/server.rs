@@ -16,11 +16,11 @@ use probes::Bug;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::lane::{Answers, Lane};
-use super::peer::peer_server::{Peer, PeerServer};
+use super::peer::peer_server::Peer;
 use super::peer::{Committed, Frame, Frames, SnapshotPiece, SnapshotReply};
 use super::wire::{self, ANSWER, Kind, REFUSED, Reason, Refused, Unreadable};
 use super::{snapshot, sockets};
-use crate::config::{MESSAGE_BYTES_MAX, NodeConfig};
+use crate::config::NodeConfig;
 use crate::error::ProposeError;
 use crate::group::Group;
 use crate::membership;
@@ -74,10 +74,7 @@ pub(crate) async fn listen(
     told: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), String> {
     let config = served.config.clone();
-    let service = PeerServer::new(PeerService { served })
-        .max_decoding_message_size(MESSAGE_BYTES_MAX)
-        .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    sockets::serve(service, &config, told).await
+    sockets::serve(PeerService { served }, &config, told).await
 }
 
 pub(crate) struct PeerService {

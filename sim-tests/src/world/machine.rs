@@ -338,6 +338,7 @@ fn config(scenario: &Scenario, node: usize) -> Config {
             url: "http://provider".to_owned(),
             webhook_secret: WEBHOOK_SECRET.to_owned(),
         },
+        tls: None,
         raft: RaftTiming {
             heartbeat_ms: scenario.heartbeat_ms,
             election_min_ms: 4 * scenario.heartbeat_ms,

@@ -5,7 +5,6 @@ use tonic::transport::{Channel, Endpoint, Server};
 
 use crate::config::NodeConfig;
 use crate::platform::tls::Caller;
-use crate::transport::peer::peer_server::PeerServer;
 use crate::transport::server::PeerService;
 
 /// Connects to a node.
@@ -20,12 +19,12 @@ pub(crate) fn caller<T>(_: &Request<T>) -> Option<Caller> {
 
 /// Serves peers until told to stop, and then until their links are closed.
 pub(crate) async fn serve(
-    service: PeerServer<PeerService>,
+    service: PeerService,
     config: &NodeConfig,
     told: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), String> {
     Server::builder()
-        .add_service(service)
+        .add_service(limited!(service))
         .serve_with_shutdown(config.listen, told)
         .await
         .map_err(|error| error.to_string())

@@ -16,7 +16,6 @@ use tonic::transport::{Channel, Endpoint, Server, Uri};
 use crate::config::NodeConfig;
 use crate::platform::tls::{Caller, Secured, Tls, accept, node_name};
 use crate::tasks::Task;
-use crate::transport::peer::peer_server::PeerServer;
 use crate::transport::server::PeerService;
 
 /// Handshakes under way at once: more callers than this wait, which costs a cluster nothing and a
@@ -72,7 +71,7 @@ pub(crate) fn caller<T>(request: &Request<T>) -> Option<Caller> {
 
 /// Serves peers until told to stop, and then until their links are closed.
 pub(crate) async fn serve(
-    service: PeerServer<PeerService>,
+    service: PeerService,
     config: &NodeConfig,
     told: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), String> {
@@ -82,7 +81,7 @@ pub(crate) async fn serve(
         .http2_keepalive_timeout(Some(Duration::from_secs(5)))
         .initial_stream_window_size(Some(4 << 20))
         .initial_connection_window_size(Some(8 << 20))
-        .add_service(service);
+        .add_service(limited!(service));
     let served = match &config.tls {
         None => router.serve_with_shutdown(config.listen, told).await,
         Some(tls) => {
