@@ -45,7 +45,7 @@ impl Guarded {
             dir: root.path().join("cluster"),
             first_port: None,
         };
-        let mut cluster = Cluster::lay_out(&plan, usher()).unwrap();
+        let cluster = Cluster::lay_out(&plan, usher()).unwrap();
         cluster.write_configs().unwrap();
         let mut guarded = Self {
             cluster_id: String::new(),

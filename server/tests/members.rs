@@ -41,7 +41,8 @@ async fn done(words: &[&str]) -> String {
 }
 
 async fn members(admin: &str) -> Value {
-    let pool = Pool::new(admin.parse().expect("an address"), 1);
+    let address: SocketAddr = admin.parse().expect("an address");
+    let pool = Pool::new(address, 1);
     let request = Request::get("/admin/members");
     let answer = pool.call(&request, PATIENCE).await.expect("an answer");
     serde_json::from_slice(&answer.body).expect("members")

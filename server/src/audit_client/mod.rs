@@ -34,7 +34,7 @@ use crate::http_client::Target;
 /// Compares running nodes (by their admin addresses) and, when given, the provider's ledger:
 /// everything that can be judged without having been a client.
 pub async fn audit_nodes(
-    admins: &[Target],
+    admins: &[impl Into<Target> + Clone],
     provider: Option<SocketAddr>,
     patience: Duration,
 ) -> Result<Findings, fetch::Error> {

@@ -92,6 +92,9 @@ pub fn configs(root: &Path, nodes: u64, provider: SocketAddr) -> Vec<Config> {
         admin: free_address(),
         shards: SHARDS,
         peers: peers.clone(),
+        zone: String::new(),
+        join: false,
+        tls: None,
         secret: Some("0123456789abcdef".repeat(4)),
         dev: true,
         payments: Payments {

@@ -12,7 +12,7 @@ mod trace;
 use std::path::PathBuf;
 
 use crate::run::check;
-use process::{commit, sim, simulate};
+use process::{commit, planted_plans, sim, simulate};
 
 pub use process::build;
 
@@ -120,6 +120,7 @@ pub fn run(args: &Args) -> Result<(), String> {
 /// What every change has to pass: equal traces, old failures, and a part of the sweep that is
 /// bounded in seeds and in minutes.
 pub fn test(seeds: u64, minutes: u64) -> Result<(), String> {
+    planted_plans()?;
     trace::compare(1, 2, "debug")?;
     regressions::run()?;
     sweep::run(1, seeds, Some(minutes))

@@ -40,6 +40,23 @@ pub fn build(runs: u64) -> Result<(), String> {
     check(build)
 }
 
+/// Plans for members, with each bug of that area planted: judged by an account of what is safe, in
+/// no world at all.
+pub fn planted_plans() -> Result<(), String> {
+    let words = [
+        "test",
+        "--locked",
+        "--package",
+        "cluster",
+        "--test",
+        "planted",
+    ];
+    let mut test = cargo(&[&words[..], &["--profile", "sim"]].concat());
+    test.env("RUSTFLAGS", "--cfg madsim")
+        .env("CARGO_TARGET_DIR", target());
+    check(test)
+}
+
 /// A simulator with these words.
 pub fn sim(words: &[&str]) -> Command {
     let profile = PROFILE.get().expect("it was built first");

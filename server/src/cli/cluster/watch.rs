@@ -1,7 +1,9 @@
 //! `usher cluster watch`, and what `--wait` does: looking until everything is as it is wanted.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::members::{ask, show};
 use crate::cli::CliError;
