@@ -82,6 +82,10 @@ impl Writer {
             // Facts of everything a ledger had applied before this look are in the delivery.
             let seen = self.sequences();
             delivery = self.inbox.collect(delivery);
+            if !delivery.entries.is_empty() {
+                // Before the feed shows what lists do not: they must not say that they are complete.
+                self.slot.set_complete(false);
+            }
             self.write(&delivery);
             self.notice_gaps(&seen);
             let now = self.clock.monotonic();
