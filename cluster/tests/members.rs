@@ -8,7 +8,7 @@ use cluster::catalogue::CatalogueCommand::{
     AddNode, DrainNode, FixShards, NodeGone, Place, RemoveNode, UndrainNode,
 };
 use cluster::catalogue::CatalogueReceipt::{NodeNoted, PlacedAt};
-use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueRejection as No};
+use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueReceipt, CatalogueRejection as No};
 use cluster::codec::{
     decode_command, decode_outcome, encode_command, encode_outcome, restore, save,
 };
@@ -53,6 +53,39 @@ fn cluster() -> Catalogue {
         catalogue.apply(&command).expect("as it should be");
     }
     catalogue
+}
+
+#[test]
+fn a_restored_cluster_forgets_the_nodes_of_the_one_that_was_backed_up() {
+    let mut catalogue = cluster();
+    let continues = CatalogueCommand::ContinueLineage { lineage: 7 };
+    for _ in 0..2 {
+        // Also when what was backed up had been restored itself.
+        catalogue
+            .apply(&add(9, "old:1", ""))
+            .expect("as it should be");
+        let outcome = catalogue.apply(&continues);
+        assert_eq!(outcome, Ok(CatalogueReceipt::LineageContinued));
+        assert_eq!(catalogue.registry().nodes().count(), 0);
+        assert_eq!(catalogue.registry().placement().version, 0);
+    }
+    assert_eq!(catalogue.lineage(), Some(7));
+    let other = CatalogueCommand::ContinueLineage { lineage: 8 };
+    assert_eq!(catalogue.apply(&other), Err(No::LineageIsFixed));
+    assert_eq!(
+        restore(&save(&catalogue)).expect("its own parts"),
+        catalogue
+    );
+    for command in [continues, other] {
+        let bytes = encode_command(&command);
+        assert_eq!(decode_command(&bytes), Ok(command));
+    }
+    for outcome in [
+        Ok(CatalogueReceipt::LineageContinued),
+        Err(No::LineageIsFixed),
+    ] {
+        assert_eq!(decode_outcome(&encode_outcome(&outcome)), Ok(outcome));
+    }
 }
 
 #[test]
