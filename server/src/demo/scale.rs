@@ -141,12 +141,10 @@ pub async fn scale(
     sale.doors.close(0);
     ask(cluster, "DELETE", &path, &json!({})).await?;
     await_settled(cluster, "to remove", |seen| seen.gone.contains(&leaver)).await?;
+    moves.note(progress, format!("node {leaver} is in no group any more"));
     cluster.retire_node(0).await?;
     board.set_up(0, false);
-    moves.note(
-        progress,
-        format!("node {leaver} is removed and has stopped"),
-    );
+    moves.note(progress, format!("node {leaver} has stopped"));
     moves.end = Instant::now();
     Ok(moves)
 }
