@@ -81,6 +81,18 @@ pub(crate) struct PeerService {
     served: Arc<Served>,
 }
 
+impl PeerService {
+    /// Who asks. Where certificates are asked for, nobody gets here without one; should it happen
+    /// all the same, they are refused.
+    fn caller<T>(&self, request: &Request<T>) -> Result<Option<Caller>, Status> {
+        let caller = sockets::caller(request);
+        if caller.is_none() && self.served.config.tls.is_some() {
+            return Err(Status::unauthenticated("no certificate was shown"));
+        }
+        Ok(caller)
+    }
+}
+
 #[tonic::async_trait]
 impl Peer for PeerService {
     type LinkStream = Pin<Box<dyn futures::Stream<Item = Result<Frames, Status>> + Send>>;
@@ -96,7 +108,7 @@ impl Peer for PeerService {
             config.faults.clone(),
         );
         let served = self.served.clone();
-        let caller = sockets::caller(&request);
+        let caller = self.caller(&request)?;
         let inbound = request.into_inner();
         Connections::start(&self.served, |number| {
             Box::pin(async move {
@@ -111,7 +123,7 @@ impl Peer for PeerService {
         &self,
         request: Request<Streaming<SnapshotPiece>>,
     ) -> Result<Response<SnapshotReply>, Status> {
-        let caller = sockets::caller(&request);
+        let caller = self.caller(&request)?;
         snapshot::receive(&self.served, caller, request.into_inner())
             .await
             .map(Response::new)
