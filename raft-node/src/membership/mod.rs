@@ -45,13 +45,7 @@ impl Client {
         address: String,
         deadline: Duration,
     ) -> Result<u64, AdminError> {
-        let at_once = false;
-        let call = Call::AddLearner(peer::Member {
-            node,
-            address,
-            at_once,
-        });
-        Ok(self.administer(group, call, deadline).await?.index)
+        self.admit(group, node, address, false, deadline).await
     }
 
     /// The same, without waiting until the node has caught up; see [`Client::describe`].
@@ -62,7 +56,17 @@ impl Client {
         address: String,
         deadline: Duration,
     ) -> Result<u64, AdminError> {
-        let at_once = true;
+        self.admit(group, node, address, true, deadline).await
+    }
+
+    async fn admit(
+        &self,
+        group: u32,
+        node: u64,
+        address: String,
+        at_once: bool,
+        deadline: Duration,
+    ) -> Result<u64, AdminError> {
         let call = Call::AddLearner(peer::Member {
             node,
             address,

@@ -358,7 +358,7 @@ mod tests {
     fn a_link_speaks_in_the_name_of_the_node_that_its_certificate_names_and_of_no_other() {
         let names = vec![node_name(77, 2)];
         let certificate = rcgen::generate_simple_self_signed(names).unwrap().cert;
-        let caller = Caller::new(certificate.der().clone(), None);
+        let caller = Caller::new(certificate.der().clone());
         let mut proven = Proven::new(Some(caller.clone()));
         assert!(!proven.is(77, 3));
         assert!(!proven.is(78, 2), "of another cluster");

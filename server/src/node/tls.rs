@@ -9,9 +9,10 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use raft_node::platform::tls::{Caller, Tls, TlsError, TlsFiles, node_name, role_name};
 
+use super::admin::problem;
 use super::config::Config;
 
 /// How soon a file that was replaced is used, at the latest.
@@ -102,13 +103,5 @@ async fn nobody() -> Response {
 }
 
 fn refused(detail: &str) -> Response {
-    let body = serde_json::json!({
-        "type": "https://usher.invalid/problems/role-missing",
-        "title": "ROLE_MISSING",
-        "status": 403,
-        "error": "ROLE_MISSING",
-        "detail": detail,
-    });
-    let kind = [("content-type", "application/problem+json")];
-    (StatusCode::FORBIDDEN, kind, body.to_string()).into_response()
+    problem(StatusCode::FORBIDDEN, "ROLE_MISSING", detail.to_owned())
 }

@@ -1,7 +1,6 @@
 //! Connections that are secured before a byte of what they carry is read.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -23,15 +22,12 @@ const WITHIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Caller {
     certificate: Arc<CertificateDer<'static>>,
-    /// From where.
-    pub from: Option<SocketAddr>,
 }
 
 impl Caller {
-    pub(crate) fn new(certificate: CertificateDer<'static>, from: Option<SocketAddr>) -> Self {
+    pub(crate) fn new(certificate: CertificateDer<'static>) -> Self {
         Self {
             certificate: Arc::new(certificate),
-            from,
         }
     }
 
@@ -67,7 +63,6 @@ impl Secured {
 pub async fn accept(tls: &Tls, stream: TcpStream) -> io::Result<Secured> {
     // Frames are small; waiting to fill a packet would only add latency.
     let _ = stream.set_nodelay(true);
-    let from = stream.peer_addr().ok();
     let acceptor = TlsAcceptor::from(tls.server());
     let shaken = tokio::time::timeout(WITHIN, acceptor.accept(stream));
     let stream = shaken
@@ -76,7 +71,7 @@ pub async fn accept(tls: &Tls, stream: TcpStream) -> io::Result<Secured> {
     let (_, session) = stream.get_ref();
     let shown = session.peer_certificates().and_then(<[_]>::first);
     let certificate = shown.ok_or_else(|| io::Error::other("no certificate was shown"))?;
-    let caller = Caller::new(certificate.clone(), from);
+    let caller = Caller::new(certificate.clone());
     Ok(Secured { stream, caller })
 }
 
