@@ -34,7 +34,7 @@ pub struct AuditView {
 }
 
 /// One order.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct OrderView {
     /// Its id.
     pub order_id: Uuid,

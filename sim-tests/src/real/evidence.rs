@@ -20,6 +20,9 @@ use crate::gateway::Payment;
 /// A question to a node that is well.
 const WITHIN: Duration = Duration::from_secs(30);
 
+/// Phases in which an order stays.
+const SETTLED: [&str; 2] = ["paid", "refunded"];
+
 /// Whom to ask.
 pub struct Witnesses<'a> {
     /// The nodes' admin listeners.
@@ -116,7 +119,8 @@ fn quiet(shard: u16, view: &AuditView) -> Result<(), String> {
     if view.owed > 0 {
         return Err(format!("shard {shard} still owes messages or payments"));
     }
-    let open = view.orders.iter().find(|order| order.phase != "paid");
+    let open = |phase: &str| !SETTLED.contains(&phase);
+    let open = view.orders.iter().find(|order| open(&order.phase));
     if let Some(order) = open {
         return Err(format!("order {} is {}", order.order_id, order.phase));
     }
@@ -166,4 +170,28 @@ fn payment(entry: &Entry) -> Result<Payment, String> {
         captures: times(entry.captured_amount),
         refunds: times(entry.refunded_amount),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use server::node::audit_view::OrderView;
+
+    use super::*;
+
+    #[test]
+    fn a_shard_is_quiet_when_its_orders_are_paid_or_refunded_and_not_while_one_is_under_way() {
+        let with = |phase: &str| AuditView {
+            orders: vec![OrderView {
+                phase: phase.to_owned(),
+                ..OrderView::default()
+            }],
+            ..AuditView::default()
+        };
+        for phase in SETTLED {
+            assert_eq!(quiet(1, &with(phase)), Ok(()));
+        }
+        for phase in ["held", "paying", "refunding"] {
+            assert!(quiet(1, &with(phase)).is_err(), "{phase}");
+        }
+    }
 }
