@@ -111,7 +111,7 @@ pub fn catalogue(rejection: CatalogueRejection) -> Problem {
         CatalogueRejection::Malformed
         | CatalogueRejection::ShardsAreFixed { .. }
         | CatalogueRejection::LineageIsFixed => Code::Internal,
-        CatalogueRejection::NoShards => Code::NotReady,
+        CatalogueRejection::NoShards | CatalogueRejection::VersionTooLow { .. } => Code::NotReady,
         CatalogueRejection::EventExistsWithDifferentContent => Code::IdempotencyKeyReused,
         CatalogueRejection::EventInvalid => Code::FieldInvalid,
         CatalogueRejection::EventUnknown => Code::EventUnknown,
@@ -124,6 +124,7 @@ pub fn catalogue(rejection: CatalogueRejection) -> Problem {
         | CatalogueRejection::AddressTaken { .. }
         | CatalogueRejection::NodesMax
         | CatalogueRejection::NodeUnknown
+        | CatalogueRejection::NodeTooOld { .. }
         | CatalogueRejection::NotPlaced
         | CatalogueRejection::TooFewNodes { .. }
         | CatalogueRejection::NodeIsLeaving

@@ -10,6 +10,7 @@ pub mod names;
 pub mod placement;
 pub mod plan;
 pub mod route;
+pub mod version;
 
 /// The Raft group of the catalogue. Groups from 1 on are ledgers' shards.
 pub const SYSTEM_GROUP: u32 = 0;

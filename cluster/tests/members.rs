@@ -13,6 +13,7 @@ use cluster::codec::{
     decode_command, decode_outcome, encode_command, encode_outcome, restore, save,
 };
 use cluster::members::{NodeRecord, NodeState, Wish};
+use cluster::version::OLDEST;
 
 fn add(node: u64, peer: &str, zone: &str) -> CatalogueCommand {
     let record = NodeRecord {
@@ -24,6 +25,7 @@ fn add(node: u64, peer: &str, zone: &str) -> CatalogueCommand {
         node,
         record,
         shards: 2,
+        supports: OLDEST,
     }
 }
 
@@ -155,6 +157,7 @@ fn what_cannot_be_is_refused_by_name() {
             ..NodeRecord::default()
         },
         shards: 8,
+        supports: OLDEST,
     };
     let long = "z".repeat(65);
     let cases = [

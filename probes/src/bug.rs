@@ -256,6 +256,12 @@ bugs! {
         /// Groups are cut where they said they were, one after the other.
         BackupCutNotClosed,
     }
+    "upgrades" {
+        /// The cluster's version is raised to what the newest node supports, not the oldest.
+        VersionOfTheNewest,
+        /// Words of a newer cluster version are taken before it was raised.
+        NewWordsTooEarly,
+    }
     "liveness" {
         /// A later leader does not sweep what is due.
         SweepLostOnElection,

@@ -14,7 +14,7 @@ use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use probes::Bug;
 
 use crate::error::StartError;
-use crate::machine::{self, Machine};
+use crate::machine::{self, Machine, NotUnderstood};
 use crate::storage::SnapshotStore;
 use crate::types::{
     Batch, Entry, LogId, Outcomes, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
@@ -91,25 +91,26 @@ impl Inner {
         }
     }
 
-    fn apply(&mut self, entry: &Entry, awaited: bool) -> Outcomes {
+    fn apply(&mut self, entry: &Entry, awaited: bool) -> Result<Outcomes, NotUnderstood> {
         let log_id = entry.log_id;
-        self.last = Some(log_id);
-        match &entry.payload {
+        let outcomes = match &entry.payload {
             EntryPayload::Blank => Outcomes::default(),
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(log_id), membership.clone());
                 Outcomes::default()
             }
             EntryPayload::Normal(batch) => {
+                let outcomes = self.machine.apply(seen(log_id, batch, awaited))?;
                 self.at_ms = self.at_ms.max(batch.stamp.at_ms);
-                let outcomes = self.machine.apply(seen(log_id, batch, awaited));
                 assert!(
                     !awaited || outcomes.len() == batch.commands.len(),
                     "a machine answers every command"
                 );
                 Outcomes(outcomes)
             }
-        }
+        };
+        self.last = Some(log_id);
+        Ok(outcomes)
     }
 }
 
@@ -197,7 +198,12 @@ impl RaftStateMachine<TypeConfig> for Applier {
             let (entry, responder) = next?;
             let (outcomes, applied) = {
                 let mut inner = self.replica.lock();
-                (inner.apply(&entry, responder.is_some()), inner.applied())
+                let outcomes = inner.apply(&entry, responder.is_some());
+                let outcomes = outcomes.map_err(|error| {
+                    tracing::error!(group = self.group, %error, "stops");
+                    io::Error::new(io::ErrorKind::Unsupported, error)
+                })?;
+                (outcomes, inner.applied())
             };
             if let Some(witness) = &self.witness {
                 let batch = match &entry.payload {

@@ -66,6 +66,11 @@ pub struct NodeConfig {
     pub link_frames_max: usize,
     /// Most Raft entries in one append. Default 64; appends are cut by bytes as well.
     pub append_entries_max: u64,
+    /// The newest version of its machines' words that this node understands; told to whoever asks,
+    /// and compared with what the data directory needs. Default 1.
+    pub supports: u32,
+    /// The program's release, told to whoever asks. Default empty.
+    pub release: String,
     /// Certificates: with them every link is mutual TLS, and a frame's sender is who its
     /// certificate says. Default none: anybody who reaches the port is believed, so keep it on a
     /// private network.
@@ -118,6 +123,8 @@ impl NodeConfig {
             proposals_in_flight: 1,
             link_frames_max: 8_192,
             append_entries_max: 64,
+            supports: 1,
+            release: String::new(),
             tls: None,
             faults: None,
             witness: None,

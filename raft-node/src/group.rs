@@ -8,6 +8,7 @@ use openraft::{ReadPolicy, ServerState};
 use probes::Bug;
 
 use crate::applier::{Applied, Replica, index_of};
+use crate::config::NodeConfig;
 use crate::freshness::{Freshness, Standing};
 use crate::propose::Proposer;
 use crate::storage::{LogStore, SnapshotStore};
@@ -27,6 +28,7 @@ pub struct Leader {
 /// A replica, shared by everything that serves it.
 pub(crate) struct Group {
     pub(crate) id: u32,
+    pub(crate) config: Arc<NodeConfig>,
     pub(crate) raft: Raft,
     pub(crate) replica: Replica,
     pub(crate) applied: watch::Receiver<Applied>,

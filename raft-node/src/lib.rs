@@ -43,7 +43,7 @@ pub use config::NodeConfig;
 pub use error::{AdminError, InitializeError, ProposeError, ReadError, StartError};
 pub use group::Leader;
 pub use leader::{Duty, Leadership};
-pub use machine::{Entry, Machine, RestoreError, Stamp};
+pub use machine::{Entry, Machine, NotUnderstood, RestoreError, Stamp};
 pub use membership::{Description, ReplicaState, StrangerError, Voters};
 pub use node::{Failure, Node};
 pub use propose::Committed;

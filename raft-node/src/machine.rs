@@ -33,9 +33,12 @@ pub struct Entry<'a> {
 /// A deterministic state machine in bytes. One value lives in each replica of a group.
 pub trait Machine: Send + 'static {
     /// Applies an entry; returns one outcome a command, in order, or nothing when they are not
-    /// awaited. Must not fail: a command that cannot be decoded or is refused has an outcome that
-    /// says so.
-    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes>;
+    /// awaited. A command that is refused has an outcome that says so.
+    ///
+    /// # Errors
+    /// A command that means nothing to this release; then nothing was applied, and the replica
+    /// stops: one that stepped over it would not be what the others are.
+    fn apply(&mut self, entry: Entry<'_>) -> Result<Vec<Bytes>, NotUnderstood>;
 
     /// When the next thing is due (milliseconds since the epoch), if anything is. The leader
     /// proposes [`Machine::tick`] once its clock has reached it.
@@ -64,7 +67,7 @@ pub trait Machine: Send + 'static {
 }
 
 impl Machine for Box<dyn Machine> {
-    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
+    fn apply(&mut self, entry: Entry<'_>) -> Result<Vec<Bytes>, NotUnderstood> {
         (**self).apply(entry)
     }
 
@@ -95,6 +98,18 @@ impl Machine for Box<dyn Machine> {
     fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {
         (**self).restore(parts)
     }
+}
+
+/// A committed entry that this release cannot read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "entry {index} means nothing to this release ({reason}): a newer one wrote it; run that one, or a newer one"
+)]
+pub struct NotUnderstood {
+    /// Its index.
+    pub index: u64,
+    /// What is not understood.
+    pub reason: String,
 }
 
 /// A snapshot that cannot be read.

@@ -22,7 +22,7 @@ use crate::machine::Machine;
 use crate::platform::Platform;
 use crate::propose::Proposer;
 use crate::status::{GroupStatus, Role};
-use crate::storage::{LogStore, SnapshotStore, Storage, StorageOptions, WalCounters};
+use crate::storage::{LogStore, SnapshotStore, Storage, StorageError, StorageOptions, WalCounters};
 use crate::tasks::Task;
 use crate::transport::link::Links;
 use crate::transport::network::Factory;
@@ -101,6 +101,10 @@ impl Node {
         }
         check_listen(&config).await?;
         let (cluster, node) = (config.cluster_id, config.node_id);
+        let options = StorageOptions {
+            supports: config.supports,
+            ..options
+        };
         let storage = Storage::open(platform.clone(), cluster, node, options).await?;
         let wal = storage.counters();
         let epoch = platform.entropy.next_u64();
@@ -214,6 +218,13 @@ impl Node {
         } else {
             Err(InitializeError::AlreadyInitialized)
         }
+    }
+
+    /// From now on this data directory needs a release that supports this version: older ones
+    /// refuse to start on it. Durable when this returns.
+    pub async fn needs_version(&self, version: u32) -> Result<(), StorageError> {
+        let (config, platform) = (&self.shared.config, &self.shared.platform);
+        Storage::needs_version(platform, config.cluster_id, config.node_id, version).await
     }
 
     /// For commands and reads.
@@ -398,6 +409,7 @@ async fn open_group(
     let proposer = Proposer::new(id, config.clone(), platform.clock.clone());
     let group = Group {
         id,
+        config: config.clone(),
         raft,
         replica,
         applied,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use openraft::EntryPayload;
 use openraft::storage::{RaftLogReader, RaftLogStorage};
 
-use crate::machine::{self, Machine, RestoreError};
+use crate::machine::{self, Machine, NotUnderstood, RestoreError};
 use crate::platform::Platform;
 use crate::storage::{Storage, StorageError, StorageOptions};
 use crate::types::Snapshot;
@@ -29,6 +29,14 @@ pub enum ReplayError {
         group: u32,
         /// What its machine said.
         source: RestoreError,
+    },
+    /// An entry means nothing to this release.
+    #[error("group {group}: {source}")]
+    NotUnderstood {
+        /// The group.
+        group: u32,
+        /// Which, and why.
+        source: NotUnderstood,
     },
     /// An entry cannot be read.
     #[error("group {group}: {source}")]
@@ -108,6 +116,8 @@ pub async fn replay<M: Machine>(
                     awaited: true,
                 };
                 let outcomes = machine.apply(entry);
+                let outcomes =
+                    outcomes.map_err(|source| ReplayError::NotUnderstood { group, source })?;
                 after(group, machine, entry, &outcomes);
             }
         }

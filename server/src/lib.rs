@@ -2,7 +2,7 @@
 //!
 //! [`node`] is a node, composed; [`cli`] the commands; [`backup`] what is kept of a cluster outside it.
 //! The rest treats a running cluster as a
-//! black box over HTTP: [`demo`], [`loadgen`], [`audit_client`], and [`sandbox`], the payment
+//! black box over HTTP: [`demo`], [`loadgen`], [`pauses`], [`audit_client`], and [`sandbox`], the payment
 //! provider that ships with them. All of that needs a real process (threads, sockets, children,
 //! signals) and is the feature `process`, on by default; the simulator builds without it.
 
@@ -22,6 +22,8 @@ pub mod http_client;
 #[cfg(feature = "process")]
 pub mod loadgen;
 pub mod node;
+#[cfg(feature = "process")]
+pub mod pauses;
 #[cfg(feature = "process")]
 pub mod progress;
 pub mod read_model;

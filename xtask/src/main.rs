@@ -1,4 +1,4 @@
-//! The developers' commands: `cargo xtask test | sim | real | bench`.
+//! The developers' commands: `cargo xtask test | sim | real | upgrade | bench`.
 
 #![expect(
     clippy::print_stdout,
@@ -10,6 +10,7 @@ mod real;
 mod run;
 mod sim;
 mod test;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ enum Command {
     Sim(sim::Args),
     /// Real nodes over real disks, killed again and again while people buy.
     Real(real::Args),
+    /// From the release before to this one while a cluster sells.
+    Upgrade(upgrade::Args),
     /// Benchmarks: the ledger's, then reserving over HTTP against three nodes.
     Bench,
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Real(args) => real::run(&args),
+        Command::Upgrade(args) => upgrade::run(&args),
         Command::Bench => bench::run(),
     };
     match done {

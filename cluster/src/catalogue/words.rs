@@ -5,6 +5,7 @@ use ledger::{EventId, ShardId};
 
 use super::events::EventRecord;
 use crate::members::{NodeRecord, Wish};
+use crate::version;
 
 /// A change of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum CatalogueCommand {
         record: NodeRecord,
         /// How many shards it was told the cluster has.
         shards: u16,
+        /// The newest cluster version that it supports.
+        supports: u16,
     },
     /// The node is to vote nowhere and lead nothing, and stay.
     DrainNode {
@@ -80,6 +83,22 @@ pub enum CatalogueCommand {
         /// Id of the cluster in which the state began.
         lineage: u128,
     },
+    /// Every node supports this version, and none goes back behind it. Repeated: the same receipt.
+    RaiseVersion {
+        /// The cluster's version from now on: see [`crate::version`].
+        to: u16,
+    },
+}
+
+impl CatalogueCommand {
+    /// The cluster version from which on this command is understood by every node.
+    pub fn needs(&self) -> u16 {
+        match self {
+            // The first word of each version.
+            Self::RaiseVersion { to } => *to,
+            _ => version::OLDEST,
+        }
+    }
 }
 
 /// What a command did.
@@ -109,6 +128,11 @@ pub enum CatalogueReceipt {
     },
     /// The state goes on under these keys.
     LineageContinued,
+    /// The cluster has this version now.
+    VersionAt {
+        /// The version.
+        version: u16,
+    },
 }
 
 /// Why the catalogue did not change.
@@ -195,6 +219,23 @@ pub enum CatalogueRejection {
     /// A group, its voters or its leader cannot be what is asked for.
     #[error("the placement names a group or a node that cannot be, or too few voters")]
     PlacementInvalid,
+    /// A word of a newer cluster version.
+    #[error(
+        "this needs cluster version {needs}: upgrade every node, then raise the version \
+         (usher cluster upgrade --finish)"
+    )]
+    VersionTooLow {
+        /// The version it needs.
+        needs: u16,
+    },
+    /// The node's release is too old for this cluster.
+    #[error(
+        "the cluster is at version {version}, which the node's release does not support; install a newer one"
+    )]
+    NodeTooOld {
+        /// The cluster's version.
+        version: u16,
+    },
 }
 
 /// The answer to a command.

@@ -14,6 +14,7 @@ use super::events::{record, wire_record};
 use super::nodes;
 use crate::catalogue::Catalogue;
 use crate::members::{Placement, Registry};
+use crate::version;
 
 /// A catalogue as snapshot parts: the number of shards, the lineage if it has one, every event, who has what.
 pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
@@ -43,7 +44,10 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
     let lineage = catalogue
         .lineage()
         .map(|lineage| Kind::Lineage(id(lineage)));
+    let version = catalogue.version();
+    let version = (version > version::OLDEST).then(|| Kind::Version(version.into()));
     std::iter::once(Kind::Shards(shards.into()))
+        .chain(version)
         .chain(lineage)
         .chain(events)
         .chain(installed)
@@ -61,7 +65,7 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
 /// The catalogue these parts mean; the number of the first bad part otherwise.
 pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
     use v1::catalogue_part::Kind;
-    let (mut shards, mut lineage) = (0, None);
+    let (mut shards, mut version, mut lineage) = (0, 0, None);
     let (mut events, mut installed) = (Vec::new(), Vec::new());
     let (mut members, mut gone) = (BTreeMap::new(), BTreeSet::new());
     let mut placement = Placement::default();
@@ -70,6 +74,7 @@ pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
             let part = v1::CataloguePart::decode(part.as_ref())?;
             match required(part.kind, "part")? {
                 Kind::Shards(count) => shards = narrow(count, "shards")?,
+                Kind::Version(at) => version = narrow(at, "version")?,
                 Kind::Lineage(wire) => lineage = Some(from_id(Some(wire), "lineage")?),
                 Kind::Event(wire) => events.push(record(wire)?),
                 Kind::Installed(wire) => installed.push((
@@ -91,7 +96,6 @@ pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
         take().map_err(|error| (number, error))?;
     }
     let registry = Registry::from_parts(members, gone, placement);
-    Ok(Catalogue::from_parts(
-        shards, lineage, events, installed, registry,
-    ))
+    let catalogue = Catalogue::from_parts(shards, lineage, events, installed, registry);
+    Ok(catalogue.at_version(version))
 }

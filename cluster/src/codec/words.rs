@@ -11,6 +11,7 @@ use proto::v1;
 use super::events::{record, wire_record};
 use super::nodes;
 use crate::catalogue::{CatalogueCommand, CatalogueOutcome, CatalogueReceipt, CatalogueRejection};
+use crate::version;
 
 /// The bytes of a command.
 pub fn encode_command(command: &CatalogueCommand) -> Bytes {
@@ -40,9 +41,15 @@ pub fn encode_command(command: &CatalogueCommand) -> Bytes {
             node,
             record,
             shards,
+            supports,
         } => Kind::AddNode(v1::AddNode {
             record: Some(nodes::wire_node(*node, record)),
             shards: (*shards).into(),
+            // Nothing for the oldest, as its releases wrote.
+            supports: match *supports > version::OLDEST {
+                true => (*supports).into(),
+                false => 0,
+            },
         }),
         CatalogueCommand::DrainNode { node } => Kind::DrainNode(*node),
         CatalogueCommand::UndrainNode { node } => Kind::UndrainNode(*node),
@@ -57,6 +64,7 @@ pub fn encode_command(command: &CatalogueCommand) -> Bytes {
             Kind::Place(nodes::wire_placement(*expected, *replication, groups))
         }
         CatalogueCommand::ContinueLineage { lineage } => Kind::ContinueLineage(id(*lineage)),
+        CatalogueCommand::RaiseVersion { to } => Kind::RaiseVersion((*to).into()),
     };
     v1::CatalogueCommand { kind: Some(kind) }
         .encode_to_vec()
@@ -88,6 +96,7 @@ pub fn decode_command(bytes: &[u8]) -> Result<CatalogueCommand, DecodeError> {
                 node,
                 record,
                 shards: narrow(add.shards, "shards")?,
+                supports: narrow::<_, u16>(add.supports, "supports")?.max(version::OLDEST),
             }
         }
         Kind::DrainNode(node) => CatalogueCommand::DrainNode { node },
@@ -105,6 +114,9 @@ pub fn decode_command(bytes: &[u8]) -> Result<CatalogueCommand, DecodeError> {
         Kind::ContinueLineage(lineage) => CatalogueCommand::ContinueLineage {
             lineage: from_id(Some(lineage), "lineage")?,
         },
+        Kind::RaiseVersion(to) => CatalogueCommand::RaiseVersion {
+            to: narrow(to, "version")?,
+        },
     })
 }
 
@@ -118,6 +130,7 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
         Ok(CatalogueReceipt::NodeNoted { node }) => Kind::NodeNoted(node),
         Ok(CatalogueReceipt::PlacedAt { version }) => Kind::PlacedAt(version),
         Ok(CatalogueReceipt::LineageContinued) => Kind::LineageContinued(v1::Empty {}),
+        Ok(CatalogueReceipt::VersionAt { version }) => Kind::VersionAt(version.into()),
         Err(rejection) => {
             let (number, detail) = match rejection {
                 CatalogueRejection::Malformed => (1, 0),
@@ -141,6 +154,8 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
                 CatalogueRejection::PlacementConflict { version } => (19, version),
                 CatalogueRejection::PlacementInvalid => (20, 0),
                 CatalogueRejection::LineageIsFixed => (21, 0),
+                CatalogueRejection::VersionTooLow { needs } => (22, needs.into()),
+                CatalogueRejection::NodeTooOld { version } => (23, version.into()),
             };
             Kind::Rejection(v1::CatalogueRejection { number, detail })
         }
@@ -163,6 +178,9 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
         Kind::NodeNoted(node) => Ok(CatalogueReceipt::NodeNoted { node }),
         Kind::PlacedAt(version) => Ok(CatalogueReceipt::PlacedAt { version }),
         Kind::LineageContinued(_) => Ok(CatalogueReceipt::LineageContinued),
+        Kind::VersionAt(version) => Ok(CatalogueReceipt::VersionAt {
+            version: narrow(version, "version")?,
+        }),
         Kind::Rejection(rejection) => Err(match rejection.number {
             1 => CatalogueRejection::Malformed,
             2 => CatalogueRejection::ShardsAreFixed {
@@ -195,6 +213,12 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
             },
             20 => CatalogueRejection::PlacementInvalid,
             21 => CatalogueRejection::LineageIsFixed,
+            22 => CatalogueRejection::VersionTooLow {
+                needs: narrow(rejection.detail, "version")?,
+            },
+            23 => CatalogueRejection::NodeTooOld {
+                version: narrow(rejection.detail, "version")?,
+            },
             _ => return Err(DecodeError::Missing("rejection.number")),
         }),
     })

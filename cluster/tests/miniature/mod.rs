@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueRejection};
 use cluster::members::{NodeRecord, NodeState, Registry};
 use cluster::plan::{Bounds, GroupSeen, ReplicaSeen, Seen, Step, balance, next, play};
+use cluster::version::OLDEST;
 use proptest::prelude::*;
 
 pub const BOUNDS: Bounds = Bounds {
@@ -353,6 +354,7 @@ fn add(node: u64, peer: String, zone: String, shards: u16) -> CatalogueCommand {
         node,
         record,
         shards,
+        supports: OLDEST,
     }
 }
 

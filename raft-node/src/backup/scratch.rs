@@ -5,7 +5,7 @@ use bytes::Bytes;
 use openraft::EntryPayload;
 
 use super::{EntryError, LogEntry, Position};
-use crate::machine::{Entry, Machine, RestoreError};
+use crate::machine::{Entry, Machine, NotUnderstood, RestoreError};
 use crate::storage::{StorageError, read_snapshot};
 
 /// Why a state could not be made.
@@ -20,6 +20,9 @@ pub enum ScratchError {
     /// An entry is damaged.
     #[error(transparent)]
     Entry(#[from] EntryError),
+    /// An entry means nothing to this release.
+    #[error(transparent)]
+    NotUnderstood(#[from] NotUnderstood),
     /// An entry is missing, or there twice.
     #[error("entry {found} follows where entry {expected} should")]
     OutOfOrder {
@@ -98,13 +101,14 @@ impl<M: Machine> Scratch<M> {
         }
         if let EntryPayload::Normal(batch) = entry.decode()? {
             self.stamped_ms = self.stamped_ms.max(batch.stamp.at_ms);
-            self.machine.apply(Entry {
+            let applied = self.machine.apply(Entry {
                 index,
                 term,
                 stamp: batch.stamp,
                 commands: &batch.commands,
                 awaited: false,
             });
+            applied?;
         }
         self.last = Some(entry.at);
         Ok(())

@@ -26,6 +26,10 @@ pub struct Description {
     pub membership_index: u64,
     /// Index of the last entry of the log.
     pub last_log_index: u64,
+    /// The newest version of the machines' words that the node understands which answered.
+    pub supports: u32,
+    /// Its release; empty from those before 0.2.
+    pub release: String,
 }
 
 /// One member, as the leader knows it.
@@ -90,6 +94,8 @@ pub(super) fn here(group: &Group, anybody: bool) -> Result<peer::Description, Re
         settled: stored.log_id() == metrics.committed_membership_config.log_id(),
         membership_index: stored.log_id().map_or(0, |id| id.index()),
         last_log_index: last,
+        supports: group.config.supports,
+        release: group.config.release.clone(),
     })
 }
 
@@ -115,6 +121,8 @@ impl Description {
             settled: wire.settled,
             membership_index: wire.membership_index,
             last_log_index: wire.last_log_index,
+            supports: wire.supports.max(1),
+            release: wire.release,
         }
     }
 }

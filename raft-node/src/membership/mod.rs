@@ -23,6 +23,9 @@ use crate::transport::link::CallError;
 use crate::transport::peer::{self, admin_request::Call};
 use crate::transport::wire::{self, Kind, Reason};
 
+/// Before one node is asked again that could not be reached.
+const LINK_PAUSE: Duration = Duration::from_millis(50);
+
 /// New voters of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Voters {
@@ -138,6 +141,33 @@ impl Client {
         let anybody = false;
         let call = Call::Describe(peer::Describe { anybody });
         let reply = self.administer(group, call, deadline).await?;
+        let description = reply.description.ok_or(AdminError::OutcomeUnknown)?;
+        Ok(Description::from_wire(description))
+    }
+
+    /// A group as one of its replicas knows it, leader or not, and what that node supports.
+    pub async fn describe_at(
+        &self,
+        node: u64,
+        group: u32,
+        deadline: Duration,
+    ) -> Result<Description, AdminError> {
+        let group = self.shared.group(group).ok_or(AdminError::Stopped)?;
+        let call = Some(Call::Describe(peer::Describe { anybody: true }));
+        let payload = wire::encode(&peer::AdminRequest { call });
+        let until = self.now() + deadline;
+        let bytes = loop {
+            let left = until.saturating_sub(self.now());
+            match self.ask_admin(group, node, payload.clone(), left).await {
+                Ok(bytes) => break bytes,
+                // A link that is just being made.
+                Err(CallError::Unreachable(_) | CallError::Full(_)) if left > LINK_PAUSE => {
+                    tokio::time::sleep(LINK_PAUSE).await;
+                }
+                Err(error) => return Err(AdminError::Refused(error.to_string())),
+            }
+        };
+        let reply = peer::AdminReply::decode(bytes).map_err(|_| AdminError::OutcomeUnknown)?;
         let description = reply.description.ok_or(AdminError::OutcomeUnknown)?;
         Ok(Description::from_wire(description))
     }

@@ -46,6 +46,18 @@ pub enum StorageError {
         expected_node: u64,
     },
 
+    /// The cluster has outgrown this release.
+    #[error(
+        "this node's cluster is at version {needs}, and this release supports {supports}. Run the \
+         release that it ran, or a newer one"
+    )]
+    NewerCluster {
+        /// What the directory needs.
+        needs: u32,
+        /// What there is.
+        supports: u32,
+    },
+
     /// A file of another format, most likely of a newer release.
     #[error(
         "{path} has format version {found}, and this release reads up to {supported}. Run the release that wrote it, or a newer one"

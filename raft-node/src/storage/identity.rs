@@ -13,8 +13,13 @@ pub(crate) const PATH: &str = "identity";
 
 // Persisted.
 const MAGIC: &[u8; 8] = b"USHERDIR";
-const VERSION: u32 = 1;
+/// Format 2 says which version of the machines' words the directory needs; it is written once that
+/// is more than format 1 stands for, so that releases which do not know it refuse it.
+const VERSION: u32 = 2;
 const BYTES: usize = 8 + 4 + 16 + 8 + 4;
+
+/// What a directory of format 1 needs.
+pub(crate) const NEEDS_MIN: u32 = 1;
 
 /// A node of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +43,8 @@ impl Identity {
         })
     }
 
-    /// Reads the identity file, if there is one.
-    pub(crate) async fn read(disk: &dyn Disk) -> Result<Option<Self>, StorageError> {
+    /// Reads the identity file, if there is one, and which version the directory needs.
+    pub(crate) async fn read(disk: &dyn Disk) -> Result<Option<(Self, u32)>, StorageError> {
         match read_whole(disk, PATH).await? {
             Some(bytes) => {
                 disk.sync_dir("")
@@ -51,20 +56,23 @@ impl Identity {
         }
     }
 
-    /// Writes the identity file, durably.
-    pub(crate) async fn write(self, disk: &dyn Disk) -> Result<(), StorageError> {
-        let mut out = BytesMut::with_capacity(BYTES);
+    /// Writes the identity file of a directory that needs this version, durably.
+    pub(crate) async fn write(self, disk: &dyn Disk, needs: u32) -> Result<(), StorageError> {
+        let mut out = BytesMut::with_capacity(BYTES + 4);
         out.put_slice(MAGIC);
-        out.put_u32_le(VERSION);
+        out.put_u32_le(if needs > NEEDS_MIN { VERSION } else { 1 });
         out.put_u128_le(self.cluster);
         out.put_u64_le(self.node);
+        if needs > NEEDS_MIN {
+            out.put_u32_le(needs);
+        }
         let sum = crc32fast::hash(&out);
         out.put_u32_le(sum);
         write_atomically(disk, "", PATH, vec![out.freeze()]).await
     }
 }
 
-fn decode(mut bytes: Bytes) -> Result<Identity, StorageError> {
+fn decode(mut bytes: Bytes) -> Result<(Identity, u32), StorageError> {
     let damaged = |reason: &str| StorageError::Damaged {
         path: PATH.to_owned(),
         offset: 0,
@@ -84,15 +92,20 @@ fn decode(mut bytes: Bytes) -> Result<Identity, StorageError> {
             supported: VERSION,
         });
     }
-    if whole.len() != BYTES {
+    let words = if version >= 2 { 4 } else { 0 };
+    if whole.len() != BYTES + words {
         return Err(damaged("its length is wrong"));
     }
     let identity = Identity {
         cluster: bytes.get_u128_le(),
         node: bytes.get_u64_le(),
     };
-    if crc32fast::hash(&whole[..BYTES - 4]) != bytes.get_u32_le() {
+    let needs = match version {
+        0 | 1 => NEEDS_MIN,
+        _ => bytes.get_u32_le(),
+    };
+    if crc32fast::hash(&whole[..whole.len() - 4]) != bytes.get_u32_le() {
         return Err(damaged("its checksum does not match"));
     }
-    Ok(identity)
+    Ok((identity, needs))
 }

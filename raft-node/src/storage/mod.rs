@@ -41,6 +41,9 @@ pub struct StorageOptions {
     /// Number of segments from which on the few living entries of the oldest one are written
     /// again, so that an idle group does not hold it back. Default 16.
     pub segments_before_rewrite: usize,
+    /// The newest version of the machines' words that this program understands; a directory that
+    /// needs a newer one is refused. Default: whatever it needs.
+    pub supports: u32,
 }
 
 impl Default for StorageOptions {
@@ -48,6 +51,7 @@ impl Default for StorageOptions {
         Self {
             segment_bytes: 16 << 20,
             segments_before_rewrite: 16,
+            supports: u32::MAX,
         }
     }
 }
@@ -97,8 +101,14 @@ impl Storage {
             .await
             .map_err(|source| StorageError::InUse { source })?;
         let written = Identity::read(disk).await?;
-        if let Some(found) = written {
+        if let Some((found, needs)) = written {
             identity.expect(found, identity::PATH)?;
+            if needs > options.supports {
+                return Err(StorageError::NewerCluster {
+                    needs,
+                    supports: options.supports,
+                });
+            }
         }
         let recovered = recover(disk, identity).await?;
         let newest = snapshots::scan(disk, identity).await?;
@@ -116,7 +126,7 @@ impl Storage {
         require_snapshots(&recovered, &newest)?;
         let wal = Wal::start(&platform, identity, &options, recovered, lock).await?;
         if written.is_none() {
-            identity.write(disk).await?;
+            identity.write(disk, identity::NEEDS_MIN).await?;
         }
         let snapshots = newest
             .into_iter()
@@ -138,7 +148,22 @@ impl Storage {
     /// Whose directory it is (cluster and node), if it is anybody's. Reads one small file.
     pub async fn owner(platform: &Platform) -> Result<Option<(u128, u64)>, StorageError> {
         let written = Identity::read(&*platform.disk).await?;
-        Ok(written.map(|identity| (identity.cluster, identity.node)))
+        Ok(written.map(|(identity, _)| (identity.cluster, identity.node)))
+    }
+
+    /// Writes down that the directory of this node needs a release that supports this version.
+    pub async fn needs_version(
+        platform: &Platform,
+        cluster: u128,
+        node: u64,
+        version: u32,
+    ) -> Result<(), StorageError> {
+        let disk = &*platform.disk;
+        let identity = Identity { cluster, node };
+        match Identity::read(disk).await? {
+            Some((_, needs)) if needs >= version => Ok(()),
+            _ => identity.write(disk, version).await,
+        }
     }
 
     /// The log and the snapshots of one group; empty ones when it has none yet.

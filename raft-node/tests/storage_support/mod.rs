@@ -50,6 +50,7 @@ pub fn small() -> StorageOptions {
     StorageOptions {
         segment_bytes: 4096,
         segments_before_rewrite: 4,
+        ..StorageOptions::default()
     }
 }
 

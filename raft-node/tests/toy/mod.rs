@@ -5,15 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use raft_node::platform::Platform;
 use raft_node::{
-    Client, Duty, Entry, GroupStatus, Machine, Node, NodeConfig, ProposeError, RestoreError, Role,
-    StartError,
+    Client, Duty, Entry, GroupStatus, Machine, Node, NodeConfig, NotUnderstood, ProposeError,
+    RestoreError, Role, StartError,
 };
+
+/// What this machine does not understand.
+pub const NEWER: &str = "a word of a newer release";
 
 /// Remembers each command it saw and when first; `due:<ms>` asks for a sweep in so many ms.
 #[derive(Default)]
@@ -23,8 +27,12 @@ pub struct Toy {
 }
 
 impl Machine for Toy {
-    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
+    fn apply(&mut self, entry: Entry<'_>) -> Result<Vec<Bytes>, NotUnderstood> {
         let mut outcomes = Vec::new();
+        if entry.commands.iter().any(|command| command == NEWER) {
+            let (index, reason) = (entry.index, NEWER.to_owned());
+            return Err(NotUnderstood { index, reason });
+        }
         for command in entry.commands {
             let text = String::from_utf8_lossy(command).into_owned();
             if text == "tick" {
@@ -41,7 +49,7 @@ impl Machine for Toy {
             let first = *self.seen.entry(name).or_insert(entry.index);
             outcomes.push(Bytes::from(first.to_string()));
         }
-        outcomes
+        Ok(outcomes)
     }
 
     fn next_due_ms(&self) -> Option<u64> {
@@ -134,6 +142,11 @@ impl Cluster {
         }
     }
 
+    /// Where a node's files are.
+    pub fn directory(&self, node: u64) -> PathBuf {
+        self.directory.path().join(node.to_string())
+    }
+
     pub fn config(&self, node: u64) -> NodeConfig {
         let listen: SocketAddr = self.peers[&node].parse().unwrap();
         let mut config = NodeConfig::new(77, node, listen, self.peers.clone(), self.groups.clone());
@@ -147,7 +160,7 @@ impl Cluster {
 
     /// Starts a node in its directory, once whoever had it before is gone.
     pub async fn open(&mut self, node: u64) {
-        let root = self.directory.path().join(node.to_string());
+        let root = self.directory(node);
         for _ in 0..200 {
             let machines = self.groups.iter().map(|group| {
                 let machine: Box<dyn Machine> = Box::new(Toy::default());

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ledger::{Ledger, ShardId, Timestamp};
-use raft_node::machine::{Entry, Machine, RestoreError};
+use raft_node::machine::{Entry, Machine, NotUnderstood, RestoreError};
 
 use super::watch::Watch;
 
@@ -44,7 +44,7 @@ fn watched(mut ledger: Ledger) -> Ledger {
 }
 
 impl Machine for AuditMachine {
-    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
+    fn apply(&mut self, entry: Entry<'_>) -> Result<Vec<Bytes>, NotUnderstood> {
         let stamp = ledger::Stamp {
             at: Timestamp(entry.stamp.at_ms),
             draw: entry.stamp.draw,
@@ -66,7 +66,7 @@ impl Machine for AuditMachine {
         if self.entries.is_multiple_of(WALK_EVERY) {
             self.finish();
         }
-        vec![Bytes::new(); entry.commands.len()]
+        Ok(vec![Bytes::new(); entry.commands.len()])
     }
 
     fn next_due_ms(&self) -> Option<u64> {

@@ -12,6 +12,8 @@ use crate::demo::board::Board;
 use crate::demo::children::{self, Cluster, Plan as ClusterPlan};
 use crate::loadgen::row::TABLE_HEAD;
 use crate::loadgen::{self, Plan, Row, Workload, on_one_thread};
+use crate::pauses;
+use crate::progress::Progress;
 
 /// Measures.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,6 +30,9 @@ pub enum Command {
     Rush(Rush),
     /// A cluster of child processes on this machine, started for it.
     Local(Local),
+    /// How long a shard stands still when its leader is moved or killed, and a lost node is missed,
+    /// in a cluster of child processes started for it.
+    Pauses(PausesOf),
 }
 
 /// `usher bench rush`
@@ -73,6 +78,29 @@ pub struct Local {
     pub load: Load,
 }
 
+/// `usher bench pauses`
+#[derive(Clone, Debug, clap::Args)]
+pub struct PausesOf {
+    /// Nodes of the cluster.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(3..=9))]
+    pub nodes: u64,
+    /// Shards of the cluster.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: u16,
+    /// Leaders to kill, one after the other.
+    #[arg(long, default_value_t = 20)]
+    pub kills: usize,
+    /// Leaders to move, one after the other.
+    #[arg(long, default_value_t = 20)]
+    pub moves: usize,
+    /// Seats held in a cluster that loses a node with its disk; 0: none is lost.
+    #[arg(long, default_value_t = 100_000, value_name = "SEATS")]
+    pub lost: u32,
+    /// The figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Whose doors the clients of a local cluster use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum DoorsOf {
@@ -114,6 +142,9 @@ pub enum Error {
     /// The cluster does not stand.
     #[error(transparent)]
     Cluster(#[from] children::Error),
+    /// Pauses cannot be measured.
+    #[error(transparent)]
+    Pauses(#[from] pauses::Error),
     /// No directory for the cluster.
     #[error(transparent)]
     Directory(#[from] demo::Error),
@@ -151,8 +182,34 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             cluster.stop().await;
             done?;
         }
+        Command::Pauses(args) => measure_pauses(args).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn measure_pauses(args: PausesOf) -> Result<(), Error> {
+    let (dir, _temporary) = directory(None, "usher-bench-")?;
+    let cluster_plan = ClusterPlan {
+        nodes: args.nodes,
+        shards: args.shards,
+        dir,
+        first_port: None,
+    };
+    let mut cluster = Cluster::start(&cluster_plan).await?;
+    let plan = pauses::Plan {
+        kills: args.kills,
+        moves: args.moves,
+        seats: args.lost,
+    };
+    let progress = Progress::lines();
+    let figures = pauses::run(&mut cluster, &plan, &progress).await;
+    cluster.stop().await;
+    let figures = figures?;
+    match args.json {
+        true => say(&serde_json::to_string(&figures).expect("plain data under plain keys")),
+        false => figures.lines().iter().for_each(|line| say(line)),
+    }
+    Ok(())
 }
 
 async fn leading_door(cluster: &Cluster) -> SocketAddr {

@@ -42,6 +42,10 @@ pub struct Args {
     /// and then drains, removes and stops the first node.
     #[arg(long, value_name = "NODES", conflicts_with = "chaos", value_parser = clap::value_parser!(u64).range(2..=9))]
     pub scale_to: Option<u64>,
+    /// Begins with this program, an older `usher`, and upgrades node by node to this one while the
+    /// sale runs, once back and forth on the way.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["chaos", "scale_to"])]
+    pub upgrade_from: Option<PathBuf>,
     /// How long a hold lasts.
     #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(5..=600))]
     pub hold_seconds: u64,
@@ -74,6 +78,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         buyers: args.buyers as usize,
         kills: if args.chaos { args.kills } else { 0 },
         scale_to: args.scale_to,
+        upgrade_from: args.upgrade_from.clone(),
         hold_seconds: args.hold_seconds,
         seconds_max: args.seconds,
         dir: dir.clone(),

@@ -49,24 +49,13 @@ impl Board {
 
     /// Asks the nodes who leads what.
     pub async fn refresh(&self) {
-        // For each group, who leads it in the highest term that anybody knows of.
-        let mut leaders: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
         let admins = self.admins.lock();
         let admins = admins.unwrap_or_else(PoisonError::into_inner).clone();
-        for admin in admins {
-            let Ok(status) = fetch::status(admin, DEADLINE).await else {
-                continue;
-            };
-            for group in status.groups {
-                let Some(leader) = group.leader else { continue };
-                let known = leaders.entry(group.group).or_insert((group.term, leader));
-                *known = (*known).max((group.term, leader));
-            }
-        }
+        let leaders = leaders(&admins).await;
         for line in self.lock().iter_mut() {
             line.leads = leaders
                 .values()
-                .filter(|(_, leader)| *leader == line.id)
+                .filter(|leader| **leader == line.id)
                 .count();
         }
     }
@@ -82,6 +71,23 @@ impl Board {
     fn lock(&self) -> MutexGuard<'_, Vec<NodeLine>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// For each group, who leads it in the highest term that any of these nodes knows of.
+pub async fn leaders(admins: &[SocketAddr]) -> BTreeMap<u32, u64> {
+    let mut leaders: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    for admin in admins {
+        let Ok(status) = fetch::status(*admin, DEADLINE).await else {
+            continue;
+        };
+        for group in status.groups {
+            let Some(leader) = group.leader else { continue };
+            let known = leaders.entry(group.group).or_insert((group.term, leader));
+            *known = (*known).max((group.term, leader));
+        }
+    }
+    let leader = |(group, (_, leader))| (group, leader);
+    leaders.into_iter().map(leader).collect()
 }
 
 fn line(index: usize, door: SocketAddr) -> NodeLine {

@@ -2,7 +2,7 @@
 //! afterwards.
 //!
 //! [`children`] starts real processes; [`sale`] and [`buyer`] are thousands of independent clients
-//! over HTTP; [`chaos`] kills nodes under them, [`scale`] adds and removes some; [`books`] is the clients' own record; [`settle`]
+//! over HTTP; [`chaos`] kills nodes under them, [`scale`] adds and removes some, [`upgrade`] exchanges their program; [`books`] is the clients' own record; [`settle`]
 //! has it compared with the replicas and with the provider's ledger; [`report`] tells. Nothing
 //! here knows how the cluster works inside.
 
@@ -29,6 +29,7 @@ mod settle;
 pub mod shopping;
 pub mod stadium;
 pub mod tickets;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct Options {
     pub kills: u64,
     /// Nodes to grow to, before the first one is taken away; none for a cluster that stays as it is.
     pub scale_to: Option<u64>,
+    /// The program of the release before, with which the cluster begins; none for this one.
+    pub upgrade_from: Option<PathBuf>,
     /// How long a hold lasts.
     pub hold_seconds: u64,
     /// The sale is ended after so long, sold out or not.
@@ -122,7 +125,7 @@ pub async fn run(options: &Options, progress: &Progress) -> Result<(Report, Clus
         plan.nodes,
         plan.dir.display()
     ));
-    let mut cluster = Cluster::start(&plan).await?;
+    let mut cluster = Cluster::start_with(&plan, options.upgrade_from.as_deref()).await?;
     if let Some(path) = &options.json {
         write_json(path, &Whereabouts::of(&cluster))?;
     }
@@ -132,7 +135,8 @@ pub async fn run(options: &Options, progress: &Progress) -> Result<(Report, Clus
         "event {} with {places} places; the lobby is open",
         opened.event
     ));
-    let disturbed = options.kills > 0 || options.scale_to.is_some();
+    let changed = options.scale_to.is_some() || options.upgrade_from.is_some();
+    let disturbed = options.kills > 0 || changed;
     let pace = if disturbed {
         Pace::kept()
     } else {
@@ -183,9 +187,10 @@ async fn sell(
     let mut helpers = Tasks::default();
     let mut buyers = Tasks::default();
     let nodes_more = options.scale_to.map(|to| to.saturating_sub(options.nodes));
-    let schedule = Arc::new(match nodes_more {
-        Some(more) => Schedule::lasting(scale::seconds(more)),
-        None => Schedule::new(options.kills),
+    let schedule = Arc::new(match (nodes_more, &options.upgrade_from) {
+        (Some(more), _) => Schedule::lasting(scale::seconds(more)),
+        (None, Some(_)) => Schedule::lasting(upgrade::seconds(options.nodes)),
+        (None, None) => Schedule::new(options.kills),
     });
     let seed = Dice::fresh().throw();
     {
@@ -213,6 +218,9 @@ async fn sell(
         let mut disturbed = Disturbed::default();
         if let Some(to) = options.scale_to {
             disturbed.moves = Some(scale::scale(cluster, sale, board, to, progress).await?);
+        } else if let Some(old) = &options.upgrade_from {
+            let upgraded = upgrade::upgrade(cluster, sale, board, old, progress).await?;
+            disturbed.moves = Some(upgraded);
         } else if options.kills > 0 {
             disturbed.blows = chaos::unleash(cluster, sale, board, &schedule, progress).await?;
         }

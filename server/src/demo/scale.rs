@@ -4,6 +4,7 @@
 //! Before all that the sale runs undisturbed for a while, so that what the moves cost its buyers can
 //! be told.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -16,6 +17,7 @@ use super::sale::Sale;
 use crate::audit_client::fetch;
 use crate::http_client::{Connection, Request};
 use crate::node::admin::MembersView;
+use crate::pauses::longest;
 use crate::progress::Progress;
 
 /// The sale runs so long by itself first.
@@ -98,15 +100,7 @@ pub async fn scale(
     to: u64,
     progress: &Progress,
 ) -> Result<Moves, Error> {
-    sale.until(|sale| sale.counts().sold > 0).await;
-    let quiet = Instant::now();
-    tokio::time::sleep(QUIET).await;
-    let mut moves = Moves {
-        quiet,
-        begin: Instant::now(),
-        end: quiet,
-        done: Vec::new(),
-    };
+    let mut moves = Moves::after_quiet(sale).await;
     while (cluster.nodes.len() as u64) < to {
         let index = cluster.add_node().await?;
         let node = &cluster.nodes[index];
@@ -145,18 +139,28 @@ pub async fn scale(
     cluster.retire_node(0).await?;
     board.set_up(0, false);
     moves.note(progress, format!("node {leaver} has stopped"));
-    moves.end = Instant::now();
+    moves.end();
     Ok(moves)
 }
 
-/// Asks a node that stays.
-async fn ask(
+/// Asks the newest node, which stays.
+pub async fn ask(
     cluster: &Cluster,
     method: &str,
     path: &str,
     body: &serde_json::Value,
 ) -> Result<(), Error> {
     let node = cluster.nodes.last().expect("a cluster has nodes");
+    ask_at(node.admin, method, path, body).await
+}
+
+/// Asks a node by its address for operators.
+pub async fn ask_at(
+    admin: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &serde_json::Value,
+) -> Result<(), Error> {
     let refused = |said: String| Error::Refused {
         what: format!("{method} {path}"),
         said,
@@ -166,7 +170,7 @@ async fn ask(
         method,
         ..Request::post(path, body.as_bytes())
     };
-    let mut connection = Connection::new(node.admin);
+    let mut connection = Connection::new(admin);
     match connection.call(&request, DEADLINE).await {
         Ok(reply) if (200..300).contains(&reply.status) => Ok(()),
         Ok(reply) => Err(refused(format!(
@@ -179,7 +183,7 @@ async fn ask(
 }
 
 /// Until nothing is left to do and it is `so`.
-async fn await_settled(
+pub async fn await_settled(
     cluster: &Cluster,
     what: &str,
     so: impl Fn(&MembersView) -> bool,
@@ -209,7 +213,25 @@ async fn await_settled(
 }
 
 impl Moves {
-    fn note(&mut self, progress: &Progress, what: String) {
+    /// Waits until something is sold, and a while longer in which nothing is done.
+    pub(super) async fn after_quiet(sale: &Sale) -> Self {
+        sale.until(|sale| sale.counts().sold > 0).await;
+        let quiet = Instant::now();
+        tokio::time::sleep(QUIET).await;
+        Self {
+            quiet,
+            begin: Instant::now(),
+            end: quiet,
+            done: Vec::new(),
+        }
+    }
+
+    /// Nothing is done any more from now on.
+    pub(super) fn end(&mut self) {
+        self.end = Instant::now();
+    }
+
+    pub(super) fn note(&mut self, progress: &Progress, what: String) {
         progress.say(&format!(
             "{what}, {:.1} s",
             self.begin.elapsed().as_secs_f64()
@@ -227,8 +249,8 @@ impl Moves {
             quiet_p99_ms: p99_ms(&before),
             moving_p99_ms: p99_ms(&during),
             reserves: (before.len(), during.len()),
-            quiet_pause_ms: longest_pause_ms(&books.grants, self.quiet, self.begin),
-            longest_pause_ms: longest_pause_ms(&books.grants, self.begin, self.end),
+            quiet_pause_ms: longest(&books.grants, self.quiet, self.begin).as_millis() as u64,
+            longest_pause_ms: longest(&books.grants, self.begin, self.end).as_millis() as u64,
             done: self
                 .done
                 .iter()
@@ -270,17 +292,6 @@ fn p99_ms(sorted_micros: &[u32]) -> f64 {
     let rank = (sorted_micros.len() * 99).div_ceil(100).max(1) - 1;
     let micros = sorted_micros.get(rank).copied().unwrap_or(0);
     (f64::from(micros) / 10.0).round() / 100.0
-}
-
-fn longest_pause_ms(grants: &[Instant], from: Instant, to: Instant) -> u64 {
-    let inside = grants.iter().copied().filter(|at| (from..to).contains(at));
-    let mut last = from;
-    let mut longest = Duration::ZERO;
-    for at in inside.chain([to]) {
-        longest = longest.max(at - last);
-        last = at;
-    }
-    longest.as_millis() as u64
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
-use cluster::catalogue::{Catalogue, CatalogueRejection};
-use ledger::{Command, Ledger, Rejection, ShardId, Timestamp};
+use cluster::catalogue::Catalogue;
+use cluster::version;
+use ledger::{Command, Ledger, ShardId, Timestamp};
 use probes::Bug;
-use raft_node::machine::{Entry, Machine, RestoreError};
+use raft_node::machine::{Entry, Machine, NotUnderstood, RestoreError};
 
 use crate::read_model::Inbox;
 
@@ -85,7 +86,7 @@ impl LedgerMachine {
 }
 
 impl Machine for LedgerMachine {
-    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
+    fn apply(&mut self, entry: Entry<'_>) -> Result<Vec<Bytes>, NotUnderstood> {
         let stamp = ledger::Stamp {
             at: match probes::planted(Bug::WallClockInApply) {
                 true => Timestamp(probes::moment_ms()),
@@ -93,17 +94,10 @@ impl Machine for LedgerMachine {
             },
             draw: entry.stamp.draw,
         };
-        let commands: Vec<_> = entry
-            .commands
-            .iter()
-            .map(|bytes| proto::decode_command(bytes))
-            .collect();
+        let commands = understood(&entry, proto::decode_command)?;
         let mut state = self.shared.write();
-        let mut apply = |command: &Result<Command, _>| match command {
-            Ok(command) => state.machine.apply(stamp, command),
-            Err(_) => Err(Rejection::Malformed),
-        };
-        let outcomes: Vec<_> = commands.iter().map(&mut apply).collect();
+        let apply = |command: &Command| state.machine.apply(stamp, command);
+        let outcomes: Vec<_> = commands.iter().map(apply).collect();
         state.applied = entry.index;
         state.at_ms = entry.stamp.at_ms;
         if let Some(facts) = &self.facts {
@@ -112,9 +106,9 @@ impl Machine for LedgerMachine {
         }
         drop(state);
         if !entry.awaited {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        outcomes.iter().map(proto::encode_outcome).collect()
+        Ok(outcomes.iter().map(proto::encode_outcome).collect())
     }
 
     fn next_due_ms(&self) -> Option<u64> {
@@ -164,9 +158,24 @@ impl Machine for LedgerMachine {
     }
 }
 
+/// An entry's commands, all or none.
+fn understood<C>(
+    entry: &Entry<'_>,
+    decode: impl Fn(&[u8]) -> Result<C, proto::DecodeError>,
+) -> Result<Vec<C>, NotUnderstood> {
+    let commands = entry.commands.iter().map(|bytes| decode(bytes));
+    let commands: Result<Vec<C>, _> = commands.collect();
+    commands.map_err(|error| NotUnderstood {
+        index: entry.index,
+        reason: error.to_string(),
+    })
+}
+
 /// The system group's catalogue.
 pub struct CatalogueMachine {
     shared: Arc<Shared<Catalogue>>,
+    /// The newest cluster version it understands.
+    supports: u16,
 }
 
 impl CatalogueMachine {
@@ -176,26 +185,39 @@ impl CatalogueMachine {
         (
             Self {
                 shared: shared.clone(),
+                supports: version::NEWEST,
             },
             shared,
         )
     }
 }
 
+impl CatalogueMachine {
+    /// As a release has it that supports no newer cluster version than this one.
+    #[must_use]
+    pub fn supporting(self, supports: u16) -> Self {
+        Self { supports, ..self }
+    }
+}
+
 impl Machine for CatalogueMachine {
-    fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
+    fn apply(&mut self, entry: Entry<'_>) -> Result<Vec<Bytes>, NotUnderstood> {
+        let commands = understood(&entry, cluster::codec::decode_command)?;
+        if let Some(newer) = commands.iter().find(|word| word.needs() > self.supports) {
+            return Err(NotUnderstood {
+                index: entry.index,
+                reason: format!("it is of cluster version {}", newer.needs()),
+            });
+        }
         let mut state = self.shared.write();
-        let outcomes = entry.commands.iter().map(|bytes| {
-            let outcome = match cluster::codec::decode_command(bytes) {
-                Ok(command) => state.machine.apply(&command),
-                Err(_) => Err(CatalogueRejection::Malformed),
-            };
+        let outcomes = commands.iter().map(|command| {
+            let outcome = state.machine.apply(command);
             cluster::codec::encode_outcome(&outcome)
         });
         let outcomes = outcomes.collect();
         state.applied = entry.index;
         state.at_ms = entry.stamp.at_ms;
-        outcomes
+        Ok(outcomes)
     }
 
     fn next_due_ms(&self) -> Option<u64> {
@@ -237,6 +259,17 @@ impl Machine for CatalogueMachine {
                 part: part + 1,
                 reason: reason.to_string(),
             })?;
+        if machine.version() > self.supports {
+            let version = machine.version();
+            return Err(RestoreError {
+                part: 0,
+                reason: format!(
+                    "the cluster is at version {version}, and this release supports {}; \
+                     run a newer one",
+                    self.supports
+                ),
+            });
+        }
         *self.shared.write() = State {
             machine,
             applied,

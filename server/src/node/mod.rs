@@ -18,6 +18,7 @@ pub mod serve;
 pub(crate) mod snapshot;
 #[cfg(feature = "process")]
 mod tls;
+pub mod version;
 
 #[cfg(feature = "process")]
 pub use run::run;

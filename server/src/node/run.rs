@@ -10,6 +10,7 @@ use api::{ApiConfig, AppState};
 use axum::Router;
 use cluster::SYSTEM_GROUP;
 use cluster::members::NodeRecord;
+use cluster::version;
 use ledger::ShardId;
 use raft_node::error::StartError;
 use raft_node::machine::Machine;
@@ -30,6 +31,7 @@ use super::duties::{Courier, Installer, Mover, Payments};
 use super::machines::{CatalogueMachine, LedgerMachine};
 use super::members::{Introduction, MoverSays, introduce};
 use super::metrics::Seen;
+use super::version::Stamping;
 use crate::read_model::{Inbox, Owner, Pace, ReadModel};
 
 /// Why a node did not start, or stopped.
@@ -71,6 +73,8 @@ pub struct Instruments {
     pub witness: Option<Arc<dyn Witness>>,
     /// Applied to what the configuration came to.
     pub tune: Option<Tune>,
+    /// The newest cluster version that this node supports: that of an older release.
+    pub supports: Option<u16>,
 }
 
 /// A running node.
@@ -92,6 +96,7 @@ pub struct Server {
         allow(dead_code, reason = "told when serving")
     )]
     pub(super) joining: Joining,
+    _stamping: Stamping,
 }
 
 /// Starts a node on the machine this process runs on, with a read model in its data directory.
@@ -137,7 +142,9 @@ async fn start(
     let cluster_id = config.cluster_id.as_u128();
     let root = config.root_secret()?;
 
+    let supports = instruments.supports.unwrap_or(version::NEWEST);
     let (catalogue_machine, catalogue) = CatalogueMachine::new();
+    let catalogue_machine = catalogue_machine.supporting(supports);
     let mut machines: BTreeMap<u32, Box<dyn Machine>> = BTreeMap::new();
     machines.insert(SYSTEM_GROUP, Box::new(catalogue_machine));
     let mut ledgers = BTreeMap::new();
@@ -190,6 +197,8 @@ async fn start(
     node_config.election_min_ms = config.raft.election_min_ms;
     node_config.election_max_ms = config.raft.election_max_ms;
     node_config.snapshot_every_entries = config.raft.snapshot_every_entries;
+    node_config.supports = supports.into();
+    env!("CARGO_PKG_VERSION").clone_into(&mut node_config.release);
     node_config.faults = instruments.faults;
     node_config.witness = instruments.witness;
     node_config.keep_log_entries = config.raft.snapshot_every_entries / 4;
@@ -206,7 +215,8 @@ async fn start(
         replicas.clone(),
         platform,
     ));
-    let joining = Joining::begin(&config, &node, &replicas);
+    let joining = Joining::begin(&config, supports, &node, &replicas);
+    let stamping = Stamping::begin(&node, &replicas);
     let shared_backend: Arc<dyn Backend> = backend.clone();
     let mut api_config = ApiConfig::from_secret(&config.lineage().to_string(), &root, config.dev);
     api_config.webhook_secrets = vec![config.payments.webhook_secret.as_bytes().to_vec()];
@@ -237,6 +247,7 @@ async fn start(
         tls: None,
         mover,
         joining,
+        _stamping: stamping,
     })
 }
 
@@ -251,7 +262,7 @@ pub(super) struct Joining {
 }
 
 impl Joining {
-    fn begin(config: &Config, node: &Node, replicas: &Arc<Replicas>) -> Self {
+    fn begin(config: &Config, supports: u16, node: &Node, replicas: &Arc<Replicas>) -> Self {
         let me = Introduction {
             node: config.node_id,
             record: NodeRecord {
@@ -263,6 +274,7 @@ impl Joining {
                 ..NodeRecord::default()
             },
             shards: config.shards,
+            supports,
             joins: config.join,
         };
         let (told, refused) = watch::channel(None);

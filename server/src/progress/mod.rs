@@ -66,6 +66,14 @@ impl Progress {
         let live = std::io::stderr().is_terminal().then(|| Live::new(nodes));
         Self {
             live,
+            ..Self::lines()
+        }
+    }
+
+    /// Plain lines everywhere: where there is no sale to show.
+    pub fn lines() -> Self {
+        Self {
+            live: None,
             last_line: Mutex::new(None),
             start: Instant::now(),
         }

@@ -83,7 +83,7 @@ impl Replica {
             commands: &commands,
             awaited: false,
         };
-        self.machine.apply(entry);
+        self.machine.apply(entry).expect("words of this release");
     }
 
     /// Opens an order for one seat, and closes every third.

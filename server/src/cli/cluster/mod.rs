@@ -3,6 +3,7 @@
 mod change;
 mod members;
 mod status;
+mod upgrade;
 mod watch;
 
 use std::process::ExitCode;
@@ -42,6 +43,8 @@ pub enum Args {
     Rebalance(change::Rebalance),
     /// Hands a group's leadership to another of its voters.
     MoveLeader(change::MoveLeader),
+    /// Shows which release each node runs; with --finish ends a rolling upgrade.
+    Upgrade(upgrade::Args),
 }
 
 /// Runs the command.
@@ -57,5 +60,6 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
         Args::Replace(args) => change::replace(args).await,
         Args::Rebalance(args) => change::rebalance(args).await,
         Args::MoveLeader(args) => change::move_leader(args).await,
+        Args::Upgrade(args) => upgrade::run(args).await,
     }
 }

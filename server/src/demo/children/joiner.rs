@@ -24,10 +24,15 @@ impl Cluster {
         Ok(index)
     }
 
-    /// Lets a node that left end in good order; it has to, by itself and without a complaint.
+    /// Lets a node that left end in good order.
     pub async fn retire_node(&mut self, index: usize) -> Result<(), Error> {
+        self.nodes[index].retired = true;
+        self.stop_node(index).await
+    }
+
+    /// Lets a node end in good order; it has to, by itself and without a complaint.
+    pub async fn stop_node(&mut self, index: usize) -> Result<(), Error> {
         let node = &mut self.nodes[index];
-        node.retired = true;
         let Some(mut child) = node.child.take() else {
             return Ok(());
         };

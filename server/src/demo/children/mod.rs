@@ -103,6 +103,8 @@ pub struct Node {
     pub dir: PathBuf,
     /// It left the cluster.
     pub retired: bool,
+    /// What it runs instead of the cluster's program, from its next start on.
+    pub program: Option<PathBuf>,
     config: PathBuf,
     log: PathBuf,
     child: Option<Child>,
@@ -148,6 +150,11 @@ fn workers(nodes: usize) -> usize {
 impl Cluster {
     /// Starts everything, initializes the cluster and waits until every node is ready.
     pub async fn start(plan: &Plan) -> Result<Self, Error> {
+        Self::start_with(plan, None).await
+    }
+
+    /// The same with nodes of another program, an older `usher`.
+    pub async fn start_with(plan: &Plan, older: Option<&Path>) -> Result<Self, Error> {
         let program = std::env::current_exe().map_err(|source| Error::Spawn {
             what: "this program".to_owned(),
             source,
@@ -155,6 +162,7 @@ impl Cluster {
         let mut cluster = Self::lay_out(plan, program)?;
         cluster.write_configs()?;
         for index in 0..cluster.nodes.len() {
+            cluster.nodes[index].program = older.map(Path::to_owned);
             cluster.start_node(index)?;
         }
         cluster.begin().await?;
@@ -216,9 +224,9 @@ impl Cluster {
 
     /// Starts a node that is down, with further words behind `usher start`.
     pub fn start_node_with(&mut self, index: usize, words: &[String]) -> Result<(), Error> {
-        let program = self.program.clone();
         let workers = self.workers.to_string();
         let node = &mut self.nodes[index];
+        let program = node.program.as_ref().unwrap_or(&self.program).clone();
         let log = open_log(&node.log)?;
         let mut command = Command::new(program);
         command
@@ -311,6 +319,11 @@ impl Cluster {
         self.members().map(|node| node.http).collect()
     }
 
+    /// Shards.
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
     /// Nodes that have not left.
     pub fn members(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| !node.retired)
@@ -397,6 +410,7 @@ impl Node {
             admin,
             dir: dir.join(format!("node-{id}")),
             retired: false,
+            program: None,
             config: dir.join(format!("node-{id}.toml")),
             log: dir.join(format!("node-{id}.log")),
             child: None,

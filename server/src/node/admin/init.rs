@@ -12,6 +12,7 @@ use cluster::catalogue::CatalogueCommand;
 use raft_node::error::InitializeError;
 
 use super::{Admin, problem};
+use crate::node::version::{raise, survey};
 
 /// How long `init` waits for the new cluster's system group to decide.
 const INIT_WITHIN: Duration = Duration::from_secs(15);
@@ -45,7 +46,10 @@ pub(super) async fn init(State(admin): State<Arc<Admin>>) -> Response {
             cluster::codec::decode_outcome(&committed.outcome).map_err(|error| error.to_string())
         });
     match outcome {
-        Ok(Ok(_)) => Json(serde_json::json!({ "shards": admin.shards })).into_response(),
+        Ok(Ok(_)) => {
+            let version = newest_common(&admin).await;
+            Json(serde_json::json!({ "shards": admin.shards, "version": version })).into_response()
+        }
         Ok(Err(rejection)) => problem(
             StatusCode::CONFLICT,
             "NOT_INITIALIZED",
@@ -53,4 +57,24 @@ pub(super) async fn init(State(admin): State<Arc<Admin>>) -> Response {
         ),
         Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "NO_LEADER", error),
     }
+}
+
+/// A cluster begins with all that its nodes support. If that cannot be told now, it begins with the
+/// oldest version, and `usher cluster upgrade` says what is missing.
+async fn newest_common(admin: &Admin) -> u16 {
+    let client = admin.node.client();
+    let seen = match survey(&client, &admin.replicas).await {
+        Ok(seen) => seen,
+        Err(reason) => {
+            tracing::warn!(reason, "the cluster begins at the oldest version");
+            return cluster::version::OLDEST;
+        }
+    };
+    if seen.common <= seen.version {
+        return seen.version;
+    }
+    raise(&client, seen.common).await.unwrap_or_else(|reason| {
+        tracing::warn!(reason, "the cluster begins at the oldest version");
+        seen.version
+    })
 }

@@ -5,6 +5,7 @@ mod audit;
 mod init;
 mod members;
 mod status;
+mod version;
 
 use std::sync::Arc;
 
@@ -55,6 +56,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/admin/members/{node}", delete(members::remove))
         .route("/admin/members/{node}/drain", post(members::drain))
         .route("/admin/members/{node}/undrain", post(members::undrain))
+        .route("/admin/version", get(version::show).post(version::finish))
         .route("/admin/rebalance", post(members::rebalance))
         .route("/admin/move-leader", post(members::move_leader))
         .route("/admin/audit", get(audit::audit))

@@ -7,6 +7,7 @@ use cluster::SYSTEM_GROUP;
 use cluster::catalogue::CatalogueCommand;
 use cluster::members::NodeRecord;
 use cluster::plan::Step;
+use cluster::version;
 use raft_node::{Client, Voters};
 
 use super::look::Look;
@@ -30,6 +31,8 @@ pub async fn act(client: &Client, look: &Look, step: &Step) -> Result<(), String
                 node,
                 record,
                 shards,
+                // A member already: it followed the cluster to its version.
+                supports: version::NEWEST,
             };
             return propose(client, &command).await;
         }

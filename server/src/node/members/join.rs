@@ -23,6 +23,8 @@ pub struct Introduction {
     pub record: NodeRecord,
     /// How many shards it was told the cluster has.
     pub shards: u16,
+    /// The newest cluster version that it supports.
+    pub supports: u16,
     /// Whether it joins a cluster that exists.
     pub joins: bool,
 }
@@ -41,6 +43,7 @@ pub async fn introduce(
         node: me.node,
         record: me.record.clone(),
         shards: me.shards,
+        supports: me.supports,
     });
     let mut said = String::new();
     loop {

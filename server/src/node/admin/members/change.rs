@@ -122,6 +122,8 @@ fn code(rejection: CatalogueRejection) -> &'static str {
         CatalogueRejection::PlacementConflict { .. } => "PLACEMENT_CONFLICT",
         CatalogueRejection::PlacementInvalid => "PLACEMENT_INVALID",
         CatalogueRejection::ShardsAreFixed { .. } => "SHARDS_ARE_FIXED",
+        CatalogueRejection::NodeTooOld { .. } => "NODE_TOO_OLD",
+        CatalogueRejection::VersionTooLow { .. } => "VERSION_TOO_LOW",
         _ => "REFUSED",
     }
 }

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use cluster::catalogue::CatalogueCommand;
 use cluster::members::{NodeRecord, NodeState};
 use cluster::plan::rehearse;
+use cluster::version;
 use serde::{Deserialize, Serialize};
 
 use self::change::{How, change, seen};
@@ -64,6 +65,8 @@ pub(super) async fn add(
         node: request.id,
         record,
         shards: admin.shards,
+        // Its own word about that is heard when it starts.
+        supports: version::NEWEST,
     };
     // A node that is not there yet may come later: that is no reason to refuse it.
     let anyway = true;
