@@ -23,10 +23,12 @@ use crate::steps::across::{self, Deck};
 use crate::steps::aimer::{Aimer, Shots};
 use crate::timeline;
 use crate::workload::{self, Show};
-use crate::world::{Alive, World, archivist};
+use crate::world::{Alive, World, archivist, upgrader};
 
 /// How long buyers and disasters may go on, in simulated time.
 const SALE_WITHIN: Duration = Duration::from_secs(900);
+/// A cluster without faults whose nodes all run the new release.
+const UPGRADED_WITHIN: Duration = Duration::from_secs(60);
 /// How long after the last fault a hold may be left that no order stands behind.
 const NOTHING_LEFT_AFTER: Duration = Duration::from_secs(15);
 /// A leg that its home has just let go hears of it within this (seed 888).
@@ -83,6 +85,7 @@ pub async fn run(plan: Plan) -> Verdict {
 
     let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone(), blows));
     let archivist = tokio::spawn(archivist::keep(world.clone(), history.clone()));
+    let upgrader = tokio::spawn(upgrader::keep(world.clone(), history.clone()));
     let deck = Arc::new(Deck::new(&world, &show).await);
     let context = || (world.clone(), show.clone(), history.clone());
     let mut buyers = Vec::new();
@@ -121,6 +124,10 @@ pub async fn run(plan: Plan) -> Verdict {
     world.heal();
     history.note("healed");
     let healed_at = elapsed();
+    match tokio::time::timeout(UPGRADED_WITHIN, upgrader).await {
+        Ok(done) => done.expect("the upgrader panics only on a bug of the simulator"),
+        Err(_) => violations.push(stuck("a healed cluster's upgrade did not come to its end")),
+    }
     tokio::time::sleep(NOTHING_LEFT_AFTER - UNDER_WAY).await;
     let mut left_over = left_over(&world);
     tokio::time::sleep(UNDER_WAY).await;

@@ -217,6 +217,9 @@ pub struct Scenario {
     /// Backups taken while people buy. Reaches cuts through conversations, and bases that are
     /// replaced while they are being read.
     pub backups: u64,
+    /// When each of the first nodes, which begin with the release before, is upgraded; none: all
+    /// begin with this one. Reaches words that not everybody understands.
+    pub upgrades_ms: Vec<u64>,
 }
 
 impl Default for Scenario {
@@ -258,6 +261,7 @@ impl Default for Scenario {
             step_crash_percent: 0,
             across: 0,
             backups: 0,
+            upgrades_ms: Vec::new(),
         }
     }
 }
@@ -361,6 +365,7 @@ impl Scenario {
             step_crash_percent: now_and_then(40, 5, 50),
             across: 0,
             backups: Self::backups(seed),
+            upgrades_ms: Self::upgrades(seed, nodes, lasts_ms),
         };
         // A draw of its own: it changes nobody else's.
         match Stream::new(seed, "scarce").percent(12) {
@@ -394,6 +399,15 @@ impl Scenario {
         match draw.percent(40) {
             true => draw.between(1, 12),
             false => 0,
+        }
+    }
+
+    /// From a stream of its own, as well.
+    fn upgrades(seed: u64, nodes: usize, lasts_ms: u64) -> Vec<u64> {
+        let draw = Stream::new(seed, "upgrades");
+        match draw.percent(20) {
+            true => (0..nodes).map(|_| draw.between(500, lasts_ms)).collect(),
+            false => Vec::new(),
         }
     }
 

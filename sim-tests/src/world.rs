@@ -10,6 +10,7 @@ mod captures;
 pub mod faults;
 pub mod machine;
 pub mod postman;
+pub mod upgrader;
 pub mod warden;
 pub mod wires;
 

@@ -20,6 +20,7 @@ mod identity;
 mod init;
 pub mod sandbox_provider;
 mod start;
+mod top;
 
 pub use error::CliError;
 
@@ -61,6 +62,8 @@ pub enum Command {
     /// Watches a cluster, grows it, shrinks it, evens it out.
     #[command(subcommand)]
     Cluster(cluster::Args),
+    /// A running cluster on one screen, again and again.
+    Top(top::Args),
     /// Backs a running cluster up, checks backups, restores them into a new cluster.
     #[command(subcommand)]
     Backup(backup::Args),
@@ -102,6 +105,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Start(args) => start::run(args).await,
         Command::Init(args) => init::run(args).await,
         Command::Cluster(args) => cluster::run(args).await,
+        Command::Top(args) => top::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Audit(args) => audit::run(args).await.map_err(failed),
         Command::Cert(args) => cert::run(args),

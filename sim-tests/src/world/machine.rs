@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use super::faults::Faults;
 use super::warden::{Report, Reports};
-use super::{Alive, PROPOSE, PROPOSE_WITHIN, labour, serve};
+use super::{Alive, PROPOSE, PROPOSE_WITHIN, labour, serve, upgrader};
 use crate::fault::Tally;
 use crate::gateway::{Provider, SimGateway};
 use crate::platform::{Hands, Pace, platform};
@@ -68,6 +68,9 @@ pub struct Life {
     pub panics_at: Mutex<Option<u32>>,
     /// Whether its disk was spoiled.
     pub spoiled: Mutex<bool>,
+    /// The newest cluster version that the release supports which its process runs from its next
+    /// start on.
+    pub supports: Mutex<u16>,
 }
 
 /// What every machine needs of the world around it.
@@ -123,6 +126,7 @@ impl Machine {
             lives: Mutex::new(0),
             panics_at: Mutex::new(None),
             spoiled: Mutex::new(false),
+            supports: Mutex::new(upgrader::at_first(&scenario.upgrades_ms, node)),
         };
         Self {
             node,
@@ -247,6 +251,7 @@ async fn live(
             storage.segment_bytes = knobs.segment_kib << 10;
             storage.segments_before_rewrite = knobs.segments_before_rewrite;
         })),
+        supports: Some(*life.supports.lock().expect(POISONED)),
     };
     let gateway = Arc::new(SimGateway {
         provider: around.provider.clone(),
@@ -290,7 +295,7 @@ async fn live(
 fn refuses(error: &RunError) -> bool {
     use StorageError::{
         Damaged, ForeignDirectory, MissingEntries, MissingLog, MissingSegment, MissingSnapshot,
-        UnsupportedVersion,
+        NewerCluster, UnsupportedVersion,
     };
     match error {
         RunError::Start(StartError::Storage(error)) => matches!(
@@ -301,6 +306,7 @@ fn refuses(error: &RunError) -> bool {
                 | MissingLog { .. }
                 | MissingSegment { .. }
                 | MissingSnapshot { .. }
+                | NewerCluster { .. }
                 | UnsupportedVersion { .. }
         ),
         RunError::Start(StartError::Restore { .. }) => true,

@@ -18,6 +18,8 @@ use crate::history::History;
 
 /// How long a node may take to answer an operator before another one is asked.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How a replica says that an entry was written by a newer release.
+const NOT_UNDERSTOOD: &str = "means nothing to this release";
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -73,6 +75,10 @@ impl Warden {
             let spoiled = *world.lock(&life.spoiled);
             match report {
                 Report::Failed(reason) => {
+                    if reason.contains(NOT_UNDERSTOOD) {
+                        let found = format!("node {} stops: {reason}", node + 1);
+                        world.alarm("upgrades_are_safe", found);
+                    }
                     if reason.contains("injected") {
                         world.tally.count("19 a sync fails, and the node with it");
                     }

@@ -1,0 +1,124 @@
+//! Goal: what `docs/operations.md` tells operators to type does what it says.
+//!
+//! Method: the commands are read from the document and typed, procedure by procedure, into a shell,
+//! beside a cluster of real processes that is as the procedure finds it. Only addresses differ. A
+//! procedure that no test knows fails `every_procedure_is_tried`.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "operators beside a cluster: real time"
+)]
+
+mod document;
+mod scene;
+
+use document::{Procedure, procedures};
+use scene::Scene;
+
+const DOCUMENT: &str = include_str!("../../../docs/operations.md");
+/// Every procedure, in the order of the document.
+const TRIED: [&str; 11] = [
+    "See who is there",
+    "Add a node",
+    "Survive more failures",
+    "Take a node out of service for a while",
+    "Remove a node",
+    "Replace a node",
+    "Move a leader",
+    "Upgrade",
+    "Take one",
+    "Look at them",
+    "Restore",
+];
+
+#[test]
+fn every_procedure_is_tried() {
+    let found = procedures(DOCUMENT);
+    let found: Vec<&str> = found.iter().map(|found| &*found.heading).collect();
+    assert_eq!(found, TRIED);
+}
+
+fn commands(heading: &str) -> Vec<String> {
+    let found = procedures(DOCUMENT).into_iter();
+    let of = |found: &Procedure| found.heading == heading;
+    let mut found = found.filter(of);
+    found.next().expect("the document has it").commands
+}
+
+async fn follow(scene: &mut Scene, heading: &str) {
+    for command in commands(heading) {
+        scene.run_here(&command).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_there_is_seen_and_a_node_is_added() {
+    let mut scene = Scene::of(3).await;
+    follow(&mut scene, TRIED[0]).await;
+    scene.prepare(4);
+    follow(&mut scene, TRIED[1]).await;
+    let votes = scene.counts("votes").await;
+    assert_eq!(votes.len(), 4);
+    assert!(votes.iter().all(|(_, votes)| *votes > 0), "{votes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_nodes_vote_and_survive_more() {
+    let mut scene = Scene::of(3).await;
+    scene.joined(4).await;
+    scene.joined(5).await;
+    follow(&mut scene, TRIED[2]).await;
+    let votes = scene.counts("votes").await;
+    assert!(votes.iter().all(|(_, votes)| *votes == 3), "{votes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_taken_out_of_service_and_later_for_ever() {
+    let mut scene = Scene::of(3).await;
+    scene.joined(4).await;
+    follow(&mut scene, TRIED[3]).await;
+    let votes = scene.counts("votes").await;
+    assert!(votes[2].1 > 0, "it votes again: {votes:?}");
+    follow(&mut scene, TRIED[4]).await;
+    assert_eq!(scene.view("/admin/members").await["gone"][0], 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_replaced() {
+    let mut scene = Scene::of(3).await;
+    scene.prepare(4);
+    follow(&mut scene, TRIED[5]).await;
+    assert_eq!(scene.counts("votes").await, [(1, 3), (2, 3), (4, 3)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_is_moved_and_an_upgrade_is_finished() {
+    let mut scene = Scene::of(4).await;
+    follow(&mut scene, TRIED[6]).await;
+    let mut leader = 0;
+    for _ in 0..100 {
+        let members = scene.view("/admin/members").await;
+        leader = members["groups"][2]["leader"].as_u64().unwrap_or(0);
+        if leader == 4 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(leader, 4);
+    follow(&mut scene, TRIED[7]).await;
+    let version = scene.view("/admin/version").await["version"].as_u64();
+    assert_eq!(version, Some(cluster::version::NEWEST.into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_backed_up_and_restored_into_a_new_one() {
+    let mut scene = Scene::of(3).await;
+    let event = scene.sell().await;
+    follow(&mut scene, TRIED[8]).await;
+    follow(&mut scene, TRIED[9]).await;
+    scene.prepare_heirs();
+    scene.stop_all();
+    follow(&mut scene, TRIED[10]).await;
+    scene.all_ready().await;
+    assert_eq!(scene.held(&event).await, 2);
+}

@@ -1,0 +1,98 @@
+//! Whoever upgrades the cluster node by node while people buy and things go wrong, and raises its
+//! version at the end, as `usher cluster upgrade --finish` does. They try too early as well.
+//!
+//! A node of the release before is this one with the older one's vocabulary: it supports the oldest
+//! cluster version, tells so, and stops at words of a newer one. One that has to stop was betrayed:
+//! `upgrades_are_safe`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cluster::version::{NEWEST, OLDEST};
+use http::Request;
+use http_body_util::Full;
+use server::node::version::Survey;
+use tokio::sync::oneshot;
+
+use super::World;
+use super::machine::Standing;
+use crate::history::History;
+use crate::seed::Stream;
+
+/// How long a node may take to answer an operator before another one is asked.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(700);
+
+/// Upgrades every node at its time, and ends when the version is raised.
+pub async fn keep(world: Arc<World>, history: Arc<History>) {
+    let chance = Stream::new(world.scenario.entropy, "upgrader");
+    let times = world.scenario.upgrades_ms.iter().copied();
+    let mut times: Vec<(u64, usize)> = times.zip(0..).collect();
+    times.sort_unstable();
+    let begin = world.elapsed();
+    for (at_ms, node) in &times {
+        let at = begin + Duration::from_millis(*at_ms);
+        tokio::time::sleep(at.saturating_sub(world.elapsed())).await;
+        if chance.percent(40) {
+            let said = raise(&world, chance.below(64)).await;
+            history.note(&format!("the version may be raised too early: {said:?}"));
+        }
+        upgrade(&world, *node);
+        history.note(&format!("node {} runs the new release", node + 1));
+    }
+    if times.is_empty() {
+        return;
+    }
+    loop {
+        let said = raise(&world, chance.below(64)).await;
+        history.note(&format!("the version is raised: {said:?}"));
+        match said {
+            Some(survey) if survey.version >= NEWEST => break,
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    world.tally.count("30 the version is raised for good");
+}
+
+/// Starts a node again with the new release; one that is down is when it comes back.
+fn upgrade(world: &World, node: usize) {
+    let life = &world.machines[node].life;
+    *world.lock(&life.supports) = NEWEST;
+    if life.standing() == Standing::Up && !world.is_down(node) {
+        world.kill(node, false);
+        world.restart(node);
+    }
+    world
+        .tally
+        .count("30 a node of the release before is upgraded");
+}
+
+/// Asks somebody who runs to raise the version; what they found, if they did not refuse.
+async fn raise(world: &World, at: u64) -> Option<Survey> {
+    let alive = world.somebody(at)?;
+    let request = Request::builder()
+        .method("POST")
+        .uri("/operator/admin/version");
+    let request = request
+        .body(Full::default())
+        .expect("a well formed request");
+    let (reply, answer) = oneshot::channel();
+    alive.inbox.send((request, reply)).await.ok()?;
+    let answer = tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()?;
+    match answer.status {
+        200 => serde_json::from_slice(&answer.body).ok(),
+        _ => {
+            world.tally.count("30 raising the version is refused");
+            None
+        }
+    }
+}
+
+/// What each machine's release supports when it is switched on for the first time.
+pub fn at_first(upgrades_ms: &[u64], node: usize) -> u16 {
+    match upgrades_ms.get(node) {
+        Some(_) => OLDEST,
+        None => NEWEST,
+    }
+}
