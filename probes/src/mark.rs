@@ -98,6 +98,8 @@ marks! {
     SnapshotInstalled,
     /// A node started from a snapshot.
     StartedFromSnapshot,
+    /// Nobody listened at a leader's address, and its followers did not wait for it.
+    LeaderBuried,
     /// A command waited at a leader that lost its office.
     TurnedAway,
     /// A command's deadline passed while it waited for its entry.

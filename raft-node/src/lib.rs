@@ -24,6 +24,7 @@ pub mod leader;
 pub mod machine;
 mod membership;
 pub mod node;
+mod obituary;
 pub mod platform;
 mod propose;
 pub mod replay;

@@ -10,7 +10,6 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::acquaint;
 use crate::applier::{Applied, Applier};
 use crate::client::Client;
 use crate::config::NodeConfig;
@@ -29,6 +28,7 @@ use crate::transport::network::Factory;
 use crate::transport::server::{Connections, Served, listen};
 use crate::types::{Peer, Raft};
 use crate::watch;
+use crate::{acquaint, obituary};
 
 /// How long a node that stops waits for its leaderships to move.
 const HAND_OVER: Duration = Duration::from_secs(2);
@@ -152,6 +152,9 @@ impl Node {
             .map(|group| Task::spawn(freshness::keep(client.clone(), group.clone())))
             .collect();
         keepers.push(Task::spawn(acquaint::keep(client.clone())));
+        let groups = shared.groups.values();
+        keepers
+            .extend(groups.map(|group| Task::spawn(obituary::keep(client.clone(), group.clone()))));
         let supervisors = published
             .into_iter()
             .map(|(id, published)| {

@@ -5,7 +5,7 @@
 //! breaks everything under way fails. Consensus and clients know better what is still worth
 //! sending. The failures differ: `Unreachable` and `Full` are certain not to have been sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ use tonic::transport::Endpoint;
 use super::lane::{Lane, NotSent};
 use super::peer::Frame;
 use super::peer::peer_client::PeerClient;
-use super::sockets;
+use super::sockets::{self, NotConnected};
 use super::wire::{ANSWER, Kind, REFUSED, Refused};
 use crate::config::{MESSAGE_BYTES_MAX, NodeConfig};
 use crate::tasks::Task;
+use crate::watch;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -53,6 +54,7 @@ pub(crate) struct Links {
     config: Arc<NodeConfig>,
     epoch: u64,
     links: Mutex<BTreeMap<u64, Arc<Link>>>,
+    refused: watch::Sender<BTreeSet<u64>>,
 }
 
 impl Links {
@@ -61,7 +63,13 @@ impl Links {
             config,
             epoch,
             links: Mutex::new(BTreeMap::new()),
+            refused: watch::channel(BTreeSet::new()).0,
         })
+    }
+
+    /// Peers at whose address nobody listened when they were last dialled.
+    pub(crate) fn refused(&self) -> watch::Receiver<BTreeSet<u64>> {
+        self.refused.receiver()
     }
 
     /// The link to a peer; dials it when there was none, or when its address changed.
@@ -72,7 +80,8 @@ impl Links {
         {
             return link.clone();
         }
-        let link = Link::dial(&self.config, self.epoch, peer, address);
+        let refused = self.refused.clone();
+        let link = Link::dial(&self.config, self.epoch, peer, address, refused);
         links.insert(peer, link.clone());
         link
     }
@@ -111,6 +120,7 @@ struct Shared {
     epoch: u64,
     peer: u64,
     state: Mutex<State>,
+    refused: watch::Sender<BTreeSet<u64>>,
 }
 
 #[derive(Default)]
@@ -121,12 +131,19 @@ struct State {
 }
 
 impl Link {
-    fn dial(config: &Arc<NodeConfig>, epoch: u64, peer: u64, address: &str) -> Arc<Self> {
+    fn dial(
+        config: &Arc<NodeConfig>,
+        epoch: u64,
+        peer: u64,
+        address: &str,
+        refused: watch::Sender<BTreeSet<u64>>,
+    ) -> Arc<Self> {
         let shared = Arc::new(Shared {
             config: config.clone(),
             epoch,
             peer,
             state: Mutex::new(State::default()),
+            refused,
         });
         let dialer = Task::spawn(keep_connected(shared.clone(), address.to_owned()));
         Arc::new(Self {
@@ -247,6 +264,14 @@ impl Shared {
         let _ = waiting.send(answer);
     }
 
+    /// Whether nobody listens there.
+    fn note_refused(&self, refused: bool) {
+        self.refused.publish_if(|peers| match refused {
+            true => peers.insert(self.peer),
+            false => peers.remove(&self.peer),
+        });
+    }
+
     /// Everything under way fails with the connection.
     fn hang_up(&self) {
         let waiting = {
@@ -267,6 +292,8 @@ async fn keep_connected(shared: Arc<Shared>, address: String) {
         match connect_once(&shared, &address).await {
             Ok(()) => backoff = BACKOFF_MIN,
             Err(error) => {
+                shared.note_refused(error.refused);
+                let error = error.text;
                 tracing::debug!(peer = shared.peer, address, error, "peer cannot be reached");
             }
         }
@@ -277,7 +304,7 @@ async fn keep_connected(shared: Arc<Shared>, address: String) {
 }
 
 /// One connection, from its first byte to its end. `Ok` when it was up.
-async fn connect_once(shared: &Arc<Shared>, address: &str) -> Result<(), String> {
+async fn connect_once(shared: &Arc<Shared>, address: &str) -> Result<(), NotConnected> {
     let endpoint = endpoint(address)?;
     let connecting = sockets::connect(endpoint, &shared.config, shared.peer);
     let channel = tokio::time::timeout(CONNECT_TIMEOUT, connecting)
@@ -299,6 +326,7 @@ async fn connect_once(shared: &Arc<Shared>, address: &str) -> Result<(), String>
         .map_err(|status| status.to_string())?
         .into_inner();
     shared.state().lane = Some(lane);
+    shared.note_refused(false);
     tracing::info!(peer = shared.peer, address, "link is up");
     loop {
         match answers.message().await {

@@ -50,7 +50,8 @@ pub(crate) async fn send(
     let pieces = std::iter::once(Piece::Header(header)).chain(chunks(snapshot.snapshot));
     let pieces = pieces.map(|piece| SnapshotPiece { piece: Some(piece) });
     let sending = async {
-        let channel = sockets::connect(endpoint(address)?, config, to).await?;
+        let channel = sockets::connect(endpoint(address)?, config, to).await;
+        let channel = channel.map_err(|error| error.text)?;
         let reply = PeerClient::new(channel)
             .send_snapshot(Request::new(stream::iter(pieces)))
             .await

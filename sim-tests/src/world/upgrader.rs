@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::World;
 use super::machine::Standing;
+use crate::door::Door;
 use crate::history::History;
 use crate::seed::Stream;
 

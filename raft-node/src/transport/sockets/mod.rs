@@ -19,3 +19,41 @@ mod imp;
 mod imp;
 
 pub(crate) use imp::{caller, connect, serve};
+
+use std::error::Error;
+use std::io;
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NotConnected {
+    /// In words.
+    pub(crate) text: String,
+    /// Nobody listens there: no process, or not that one.
+    pub(crate) refused: bool,
+}
+
+impl NotConnected {
+    /// With all causes: a certificate's fault is the innermost.
+    pub(crate) fn because(error: &(dyn Error + 'static)) -> Self {
+        let (mut text, mut refused) = (error.to_string(), is_refusal(error));
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text = format!("{text}: {inner}");
+            refused |= is_refusal(inner);
+            cause = inner.source();
+        }
+        Self { text, refused }
+    }
+}
+
+impl From<String> for NotConnected {
+    fn from(text: String) -> Self {
+        let refused = false;
+        Self { text, refused }
+    }
+}
+
+fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}

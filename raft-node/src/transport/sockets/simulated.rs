@@ -3,13 +3,19 @@
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint, Server};
 
+use super::NotConnected;
 use crate::config::NodeConfig;
 use crate::platform::tls::Caller;
 use crate::transport::server::PeerService;
 
 /// Connects to a node.
-pub(crate) async fn connect(endpoint: Endpoint, _: &NodeConfig, _: u64) -> Result<Channel, String> {
-    endpoint.connect().await.map_err(|error| error.to_string())
+pub(crate) async fn connect(
+    endpoint: Endpoint,
+    _: &NodeConfig,
+    _: u64,
+) -> Result<Channel, NotConnected> {
+    let connected = endpoint.connect().await;
+    connected.map_err(|error| NotConnected::because(&error))
 }
 
 /// Who asks, if it had to show a certificate.

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint, Server, Uri};
 
+use super::NotConnected;
 use crate::config::NodeConfig;
 use crate::platform::tls::{Caller, Secured, Tls, accept, node_name};
 use crate::tasks::Task;
@@ -27,10 +28,10 @@ pub(crate) async fn connect(
     endpoint: Endpoint,
     config: &NodeConfig,
     node: u64,
-) -> Result<Channel, String> {
+) -> Result<Channel, NotConnected> {
     let Some(tls) = &config.tls else {
         let connected = endpoint.connect().await;
-        return connected.map_err(|error| in_full(&error));
+        return connected.map_err(|error| NotConnected::because(&error));
     };
     let name = node_name(config.cluster_id, node);
     let name = ServerName::try_from(name).map_err(|error| error.to_string())?;
@@ -50,18 +51,7 @@ pub(crate) async fn connect(
     let connected = endpoint
         .connect_with_connector(tower::service_fn(dial))
         .await;
-    connected.map_err(|error| in_full(&error))
-}
-
-/// An error with its causes: a certificate's fault is the innermost.
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
+    connected.map_err(|error| NotConnected::because(&error))
 }
 
 /// Who asks, if it had to show a certificate.
@@ -91,7 +81,7 @@ pub(crate) async fn serve(
             router.serve_with_incoming_shutdown(incoming, told).await
         }
     };
-    served.map_err(|error| in_full(&error))
+    served.map_err(|error| NotConnected::because(&error).text)
 }
 
 /// Callers who have shown who they are, in the order in which they did.
