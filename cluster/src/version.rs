@@ -4,7 +4,7 @@
 //! newer one understands would stop the older one's replicas, or worse, be stepped over by them. So
 //! new words wait: the catalogue refuses them until an operator has raised the cluster's version,
 //! and that is granted when every node says that it supports it. Until then every node can go back
-//! to the older release; afterwards none can. (The gate of CockroachDB's cluster version; ADR 0013.)
+//! to the older release; afterwards none can. (The gate of CockroachDB's cluster version; ADR 0015.)
 //!
 //! | version | since | new words |
 //! |--:|---|---|

@@ -77,7 +77,7 @@ fn versions_come_back_from_bytes() {
     for command in [joins(4, NEWEST), RaiseVersion { to: 7 }] {
         assert_eq!(decode_command(&encode_command(&command)), Ok(command));
     }
-    assert_eq!(hex(&encode_command(&RaiseVersion { to: 2 })), "a00102");
+    assert_eq!(hex(&encode_command(&RaiseVersion { to: 2 })), "6002");
     let outcomes = [
         Ok(CatalogueReceipt::VersionAt { version: 2 }),
         Err(CatalogueRejection::VersionTooLow { needs: 2 }),

@@ -100,7 +100,10 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
     identity::use_these(&cli.identity)?;
     match cli.command {
         Command::Dev(args) => dev::run(args).await.map_err(failed),
-        Command::Demo(args) => demo::run(args).await.map_err(failed),
+        Command::Demo(args) => demo::run(args).await.map_err(|error| match error {
+            crate::demo::Error::Invalid(what) => CliError::Invalid(what),
+            error => failed(error),
+        }),
         Command::Bench(args) => bench::run(args).await.map_err(failed),
         Command::Start(args) => start::run(args).await,
         Command::Init(args) => init::run(args).await,
