@@ -9,6 +9,7 @@ use probes::Bug;
 
 use crate::applier::{Applied, Replica, index_of};
 use crate::freshness::{Freshness, Standing};
+use crate::health::Health;
 use crate::propose::Proposer;
 use crate::storage::{LogStore, SnapshotStore};
 use crate::transport::wire::{Reason, Refused};
@@ -35,6 +36,7 @@ pub(crate) struct Group {
     pub(crate) freshness: Freshness,
     pub(crate) log: LogStore,
     pub(crate) snapshots: SnapshotStore,
+    pub(crate) health: Arc<Health>,
 }
 
 impl Group {
