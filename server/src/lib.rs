@@ -26,4 +26,6 @@ pub mod node;
 pub mod progress;
 pub mod read_model;
 #[cfg(feature = "process")]
+pub mod recover;
+#[cfg(feature = "process")]
 pub mod sandbox;
