@@ -41,6 +41,21 @@ pub enum BackendError {
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
+    /// The disk of the shard's leader is all but full. Certainly nothing happened.
+    #[error("shard {shard} has no room on its disk")]
+    NoRoom {
+        /// The shard.
+        shard: ShardId,
+    },
+}
+
+/// Something without which a node cannot serve a buyer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// A stable word for programs.
+    pub what: &'static str,
+    /// The same for people, with what helps.
+    pub detail: String,
 }
 
 /// How fresh a local replica is.
@@ -102,9 +117,18 @@ pub trait Backend: Send + Sync + 'static {
     /// Resolves when the local replica of `shard` has applied something after `index`.
     fn changed(&self, shard: ShardId, index: u64) -> BoxFuture<'_, ()>;
 
-    /// Whether this node is fit to serve: every group has a leader, replicas are not far behind,
-    /// it is not draining. The reason when not.
-    fn ready(&self) -> Result<(), String>;
+    /// Resolves when the node begins to stop: what would go on for ever ends then.
+    fn stopping(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Whether there is room on the disks of those who lead for what new demand writes. What was
+    /// begun is finished without asking.
+    fn has_room(&self) -> bool;
+
+    /// Whether this node can serve a buyer now: every group has a leader, its replicas are not old,
+    /// it is not draining, and so on. Otherwise all that is missing.
+    fn ready(&self) -> Result<(), Vec<Missing>>;
 }
 
 /// [`Backend::read`] with a result.

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::extract;
 use crate::metrics::{Answer, Kind};
 use crate::problem::{Code, Problem};
+use crate::rejections::no_room;
 use crate::request_id;
 use crate::state::AppState;
 
@@ -36,6 +37,11 @@ pub enum Class {
 }
 
 impl Class {
+    /// Whether it begins something that will write for long: a place in a line, an order, a show.
+    fn is_new_demand(self) -> bool {
+        matches!(self, Self::Join | Self::Reserve)
+    }
+
     /// Its label, and the share of all requests at which it is shed, in percent.
     fn entry(self) -> (&'static str, usize) {
         match self {
@@ -128,6 +134,9 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
 
 fn checked(guard: &Guard, request: &Request, running: usize) -> Result<(), Problem> {
     guard.admit(running)?;
+    if guard.class.is_new_demand() && !guard.state.backend.has_room() {
+        return Err(no_room());
+    }
     if request.method() == Method::POST {
         extract::idempotency_key(request.headers())?;
     }

@@ -13,15 +13,15 @@ pub async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Whether this node is fit to serve.
+/// Whether this node can serve a buyer now; otherwise `missing` names what is missing.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, body = String), (status = 503, body = crate::openapi::ProblemBody)))]
 pub async fn readyz(State(state): State<AppState>) -> Result<&'static str, Problem> {
-    state
-        .backend
-        .ready()
-        .map(|()| "ok\n")
-        .map_err(|why| Problem::new(Code::NotReady, why))
+    state.backend.ready().map(|()| "ok\n").map_err(|missing| {
+        let details: Vec<&str> = missing.iter().map(|one| one.detail.as_str()).collect();
+        let named: Vec<&str> = missing.iter().map(|one| one.what).collect();
+        Problem::new(Code::NotReady, details.join("; ")).with("missing", named)
+    })
 }
 
 /// Counters in the OpenMetrics format.

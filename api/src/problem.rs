@@ -121,6 +121,8 @@ codes! {
     WebhookInvalid = BAD_REQUEST, "WEBHOOK_INVALID", "The webhook was not accepted";
     /// Too much at once.
     Overloaded = SERVICE_UNAVAILABLE, "OVERLOADED", "Too many requests at the moment";
+    /// The disks of those who lead are all but full.
+    DiskFull = SERVICE_UNAVAILABLE, "DISK_FULL", "The cluster has no room for new orders";
     /// No leader in time.
     NoLeader = SERVICE_UNAVAILABLE, "NO_LEADER", "The cluster is choosing a leader";
     /// This node has no copy of what was asked for.

@@ -135,6 +135,12 @@ pub fn catalogue(rejection: CatalogueRejection) -> Problem {
     Problem::new(code, rejection.to_string())
 }
 
+/// Nothing was changed. It passes by itself as soon as an operator has made room.
+pub(crate) fn no_room() -> Problem {
+    let text = "the disks are full: nothing new can be written; what was sold and held is safe";
+    Problem::new(Code::DiskFull, text).retry_after_s(10)
+}
+
 impl From<BackendError> for Problem {
     fn from(error: BackendError) -> Self {
         let code = match error {
@@ -142,6 +148,7 @@ impl From<BackendError> for Problem {
             BackendError::Overloaded { .. } => Code::Overloaded,
             BackendError::OutcomeUnknown => Code::OutcomeUnknown,
             BackendError::Stopping => Code::NotReady,
+            BackendError::NoRoom { .. } => return no_room(),
         };
         Problem::new(code, error.to_string())
     }

@@ -828,8 +828,45 @@ async fn a_request_keeps_its_name_and_a_draining_node_says_so() {
     door.backend
         .ready
         .store(false, std::sync::atomic::Ordering::SeqCst);
+    let problem = door.get("/readyz", "").await.refused(503, "NOT_READY");
     assert_eq!(
-        door.get("/readyz", "").await.refused(503, "NOT_READY")["detail"],
-        "draining"
+        problem["detail"],
+        "this node is draining; group 2 has no leader"
     );
+    assert_eq!(
+        problem["missing"],
+        serde_json::json!(["draining", "leader"])
+    );
+}
+
+#[tokio::test]
+async fn without_room_on_the_disks_new_demand_is_refused_by_name_and_the_rest_goes_on() {
+    let door = Door::open().await;
+    let room = |room| {
+        let told = &door.backend.room;
+        told.store(room, std::sync::atomic::Ordering::SeqCst);
+    };
+    room(false);
+    let body = serde_json::json!({"event_id": "x", "seat_ids": ["A-1-1"]});
+    for path in [
+        "/api/v1/seats/reserve",
+        "/api/v1/queue/join?event_id=x",
+        "/api/v1/events",
+    ] {
+        let answer = door.post(path, "", body.clone()).await;
+        assert_eq!(answer.header("retry-after"), "10", "{path}");
+        answer.refused(503, "DISK_FULL");
+    }
+    assert_eq!(
+        door.get("/api/v1/events", "").await.status,
+        200,
+        "reads go on"
+    );
+    let pay = door
+        .post("/api/v1/orders/x/pay", "", serde_json::json!({}))
+        .await;
+    assert_ne!(pay.status, 503, "what was begun goes on");
+    room(true);
+    let again = door.post("/api/v1/seats/reserve", "", body).await;
+    assert_ne!(again.status, 503);
 }

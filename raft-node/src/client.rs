@@ -157,6 +157,7 @@ impl Client {
                 }
                 Reason::Overloaded => Err(ProposeError::Overloaded),
                 Reason::Expired => Err(ProposeError::Expired),
+                Reason::NoRoom => Err(ProposeError::NoRoom),
                 Reason::TooLarge => Err(ProposeError::TooLarge {
                     bytes: 0,
                     max: self.shared.config.command_bytes_max,

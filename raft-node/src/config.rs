@@ -71,6 +71,18 @@ pub struct NodeConfig {
     pub supports: u32,
     /// The program's release, told to whoever asks. Default empty.
     pub release: String,
+    /// Bytes of the disk that are kept free, but at most 2 % of it: with less the node hands its
+    /// leaderships over and turns new demand away; with a quarter of it, it proposes nothing for
+    /// others. Default 512 MiB: snapshots of a large sale fit into it several times.
+    pub keep_free_bytes: u64,
+    /// A peer's clock that is further away is complained of. Default 500 ms; holds last minutes.
+    pub clock_offset_warn_ms: u64,
+    /// A node whose clock is further than this from most of its peers' hands its leaderships over;
+    /// 0 never does. Default 5 000.
+    pub clock_offset_max_ms: u64,
+    /// A group that has work and makes no progress for so long is called stuck; what only this
+    /// process can have caused ends it after four times as long. 0 never looks. Default 30 000.
+    pub stuck_after_ms: u64,
     /// Certificates: with them every link is mutual TLS, and a frame's sender is who its
     /// certificate says. Default none: anybody who reaches the port is believed, so keep it on a
     /// private network.
@@ -125,6 +137,10 @@ impl NodeConfig {
             append_entries_max: 64,
             supports: 1,
             release: String::new(),
+            keep_free_bytes: 512 << 20,
+            clock_offset_warn_ms: 500,
+            clock_offset_max_ms: 5_000,
+            stuck_after_ms: 30_000,
             tls: None,
             faults: None,
             witness: None,

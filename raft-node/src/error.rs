@@ -72,6 +72,9 @@ pub enum ProposeError {
     /// This node does not hold the group, or is stopping. Nothing was proposed.
     #[error("stopped")]
     Stopped,
+    /// The leader's disk is all but full, and nobody else can lead. Nothing was proposed.
+    #[error("no room on the disk")]
+    NoRoom,
 }
 
 impl ProposeError {
@@ -102,6 +105,14 @@ pub enum InitializeError {
     /// It exists already; nothing was changed.
     #[error("already initialized")]
     AlreadyInitialized,
+    /// Too few of the configured members are there.
+    #[error(
+        "nodes {nodes:?} do not answer: start a majority of `peers`, better all of them, then try again"
+    )]
+    Absent {
+        /// Who is missing.
+        nodes: Vec<u64>,
+    },
     /// A group refused.
     #[error("group {group}: {reason}")]
     Group {

@@ -10,6 +10,7 @@ use probes::Bug;
 use crate::applier::{Applied, Replica, index_of};
 use crate::config::NodeConfig;
 use crate::freshness::{Freshness, Standing};
+use crate::health::Health;
 use crate::propose::Proposer;
 use crate::storage::{LogStore, SnapshotStore};
 use crate::transport::wire::{Reason, Refused};
@@ -37,6 +38,7 @@ pub(crate) struct Group {
     pub(crate) freshness: Freshness,
     pub(crate) log: LogStore,
     pub(crate) snapshots: SnapshotStore,
+    pub(crate) health: Arc<Health>,
 }
 
 impl Group {

@@ -12,6 +12,7 @@
 //! [`platform`]. All openraft types stay inside this crate.
 
 pub mod acquaint;
+mod admission;
 pub mod applier;
 pub mod backup;
 pub mod client;
@@ -20,6 +21,7 @@ pub mod error;
 mod freshness;
 mod gather;
 mod group;
+pub mod health;
 pub mod leader;
 pub mod machine;
 mod membership;
@@ -43,6 +45,7 @@ pub use client::Client;
 pub use config::NodeConfig;
 pub use error::{AdminError, InitializeError, ProposeError, ReadError, StartError};
 pub use group::Leader;
+pub use health::Health;
 pub use leader::{Duty, Leadership};
 pub use machine::{Entry, Machine, NotUnderstood, RestoreError, Stamp};
 pub use membership::{Description, ReplicaState, StrangerError, Voters};

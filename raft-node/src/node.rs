@@ -10,25 +10,30 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::applier::{Applied, Applier};
+use crate::acquaint;
+use crate::admission::{self, Admission};
+use crate::applier::{Applied, Applier, index_of};
 use crate::client::Client;
 use crate::config::NodeConfig;
 use crate::error::{AdminError, InitializeError, StartError};
 use crate::freshness::{self, Freshness};
 use crate::group::{Group, Leader};
+use crate::health::{Health, vitals, watchdog};
 use crate::leader::{Duty, Supervisor};
 use crate::machine::Machine;
+use crate::obituary;
 use crate::platform::Platform;
 use crate::propose::Proposer;
 use crate::status::{GroupStatus, Role};
-use crate::storage::{LogStore, SnapshotStore, Storage, StorageError, StorageOptions, WalCounters};
+use crate::storage::{
+    LogStore, Room, SnapshotStore, Storage, StorageError, StorageOptions, WalCounters,
+};
 use crate::tasks::Task;
 use crate::transport::link::Links;
 use crate::transport::network::Factory;
 use crate::transport::server::{Connections, Served, listen};
 use crate::types::{Peer, Raft};
 use crate::watch;
-use crate::{acquaint, obituary};
 
 /// How long a node that stops waits for its leaderships to move.
 const HAND_OVER: Duration = Duration::from_secs(2);
@@ -42,6 +47,8 @@ pub struct Failure {
     pub group: Option<u32>,
     /// What happened.
     pub reason: String,
+    /// It does not move any more: stopping it in good order might never end.
+    pub stuck: bool,
 }
 
 /// What every part of a running node may use.
@@ -50,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) platform: Platform,
     pub(crate) links: Arc<Links>,
     pub(crate) groups: BTreeMap<u32, Arc<Group>>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) admission: Arc<Admission>,
     stopping: AtomicBool,
 }
 
@@ -105,8 +114,16 @@ impl Node {
             supports: config.supports,
             ..options
         };
-        let storage = Storage::open(platform.clone(), cluster, node, options).await?;
+        // Watched from the start: a node that starts on a full disk waits, and says why.
+        let room = Arc::new(Room::default());
+        let watched = room.attended();
+        let watched = Task::spawn(watched.keep(platform.disk.clone(), config.keep_free_bytes));
+        let health = Health::new(config.clone(), platform.clock.clone(), room.clone());
+        let storage = Storage::open_in(platform.clone(), cluster, node, options, room).await?;
         let wal = storage.counters();
+        let mark = storage.mark().await?;
+        let blank = mark.is_none() && storage.is_blank();
+        let admission = Arc::new(Admission::new(blank, mark.as_deref()));
         let epoch = platform.entropy.next_u64();
         let links = Links::new(config.clone(), epoch);
 
@@ -126,7 +143,7 @@ impl Node {
             };
             let stored = (log, snapshots);
             let (group, leader) =
-                open_group(&config, &platform, stored, id, machine, network).await?;
+                open_group(&config, &platform, &health, stored, id, machine, network).await?;
             groups.insert(id, Arc::new(group));
             published.insert(id, leader);
         }
@@ -135,6 +152,8 @@ impl Node {
             platform: platform.clone(),
             links,
             groups: groups.clone(),
+            health: health.clone(),
+            admission: admission.clone(),
             stopping: AtomicBool::new(false),
         });
         let served = Arc::new(Served {
@@ -142,6 +161,9 @@ impl Node {
             clock: platform.clock.clone(),
             groups,
             links: Connections::default(),
+            health,
+            admission,
+            disk: platform.disk.clone(),
         });
         let (failed, failures) = watch::channel(None);
         let client = Client {
@@ -155,6 +177,12 @@ impl Node {
         let groups = shared.groups.values();
         keepers
             .extend(groups.map(|group| Task::spawn(obituary::keep(client.clone(), group.clone()))));
+        keepers.push(Task::spawn(vitals::keep(client.clone())));
+        let watching = watchdog::keep(client.clone(), wal.clone(), failed.clone());
+        keepers.push(Task::spawn(watching));
+        keepers.push(watched);
+        let admitted = admission::keep(client.clone(), failed.clone());
+        keepers.push(Task::spawn(admitted));
         let supervisors = published
             .into_iter()
             .map(|(id, published)| {
@@ -202,6 +230,15 @@ impl Node {
             .iter()
             .map(|(node, address)| (*node, Peer::new(address)))
             .collect();
+        // Not one that exists: there is nothing to found, and some members may be away.
+        if self
+            .shared
+            .groups
+            .values()
+            .any(|group| group.raft.voter_ids().next().is_none())
+        {
+            admission::found(&self.client()).await?;
+        }
         let mut created = false;
         for group in self.shared.groups.values() {
             use openraft::error::{InitializeError as Refused, RaftError};
@@ -258,6 +295,22 @@ impl Node {
     #[must_use]
     pub fn wal(&self) -> &WalCounters {
         &self.wal
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.shared.health
+    }
+
+    /// Whether those who lead have room on their disks for what new demand writes, as far as this
+    /// node knows.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.shared.groups.values().all(|group| {
+            let leader = group.leader.borrow().node;
+            leader.is_none_or(|leader| self.shared.health.has_room(leader))
+        })
     }
 
     /// How far a replica has applied its log, as it goes on.
@@ -324,7 +377,7 @@ impl Node {
         }
     }
 
-    /// Hands over what it leads, stops, and closes its files. Asked again it does nothing.
+    /// Hands over what it still leads, stops, and closes its files. Asked again it does nothing.
     pub async fn shutdown(&self) {
         let taken = self.stop.lock().expect("nobody panics holding it").take();
         let Some((stop, stopped)) = taken else { return };
@@ -334,7 +387,8 @@ impl Node {
         let _ = stopped.await;
     }
 
-    async fn hand_over(&self) {
+    /// Hands over what it leads to other voters, and waits a while until they lead.
+    pub async fn hand_over(&self) {
         let until = self.shared.platform.clock.monotonic() + HAND_OVER;
         for group in self.shared.groups.values() {
             if let Some(heir) = heir(group) {
@@ -355,19 +409,28 @@ impl Node {
     }
 }
 
-/// The voter who is furthest, if this node leads and there is another one.
+/// The voter who is furthest, if this node leads and there is another one. Those who had better not
+/// lead come last.
 fn heir(group: &Group) -> Option<u64> {
+    let heirs = heirs(group).into_iter();
+    let best = heirs.max_by_key(|(voter, matched)| {
+        let fit = group.health.unfit_peer(*voter).is_none();
+        (fit, *matched, std::cmp::Reverse(*voter))
+    });
+    best.map(|(voter, _)| voter)
+}
+
+/// The other voters of a group that this node leads, each with how far its log is known to be.
+pub(crate) fn heirs(group: &Group) -> Vec<(u64, u64)> {
     let status = GroupStatus::of(group);
     if status.role != Role::Leader {
-        return None;
+        return Vec::new();
     }
     let me = *group.raft.node_id();
     let replication = group.metrics().replication.unwrap_or_default();
     let others = status.voters.into_iter().filter(|voter| *voter != me);
-    others.max_by_key(|voter| {
-        let matched = replication.get(voter).cloned().flatten();
-        (matched.map(|id| id.index()), std::cmp::Reverse(*voter))
-    })
+    let matched = |voter: &u64| index_of(&replication.get(voter).cloned().flatten());
+    others.map(|voter| (voter, matched(&voter))).collect()
 }
 
 /// Finds out early, and with a plain error, that the address is not to be had.
@@ -385,6 +448,7 @@ async fn check_listen(config: &NodeConfig) -> Result<(), StartError> {
 async fn open_group(
     config: &Arc<NodeConfig>,
     platform: &Platform,
+    health: &Arc<Health>,
     (log, snapshots): (LogStore, SnapshotStore),
     id: u32,
     machine: Box<dyn Machine>,
@@ -409,7 +473,8 @@ async fn open_group(
         elected.map_err(|error| refused(error.to_string()))?;
     }
     let (published, leader) = watch::channel(Leader::default());
-    let proposer = Proposer::new(id, config.clone(), platform.clock.clone());
+    let room = health.shared_room();
+    let proposer = Proposer::new(id, config.clone(), platform.clock.clone(), room);
     let group = Group {
         id,
         config: config.clone(),
@@ -421,6 +486,7 @@ async fn open_group(
         freshness: Freshness::default(),
         log,
         snapshots,
+        health: health.clone(),
     };
     Ok((group, published))
 }
@@ -436,7 +502,12 @@ async fn watch_over(
     if !shared.stopping.load(Ordering::Relaxed) {
         tracing::error!(group, reason, "consensus stopped; this node should exit");
         let group = Some(group);
-        failed.publish(Some(Failure { group, reason }));
+        let stuck = false;
+        failed.publish(Some(Failure {
+            group,
+            reason,
+            stuck,
+        }));
     }
 }
 
@@ -454,8 +525,11 @@ async fn serve_peers(
     if let Err(error) = ended {
         let reason = format!("the service for peers on {address}: {error}");
         tracing::error!(reason, "this node should exit");
-        let group = None;
-        failed.publish(Some(Failure { group, reason }));
+        failed.publish(Some(Failure {
+            group: None,
+            reason,
+            stuck: false,
+        }));
     }
 }
 

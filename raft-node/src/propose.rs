@@ -20,6 +20,7 @@ use crate::error::ProposeError;
 use crate::gather::{self, Gather};
 use crate::platform::Clock;
 use crate::stamp::Stamper;
+use crate::storage::{Level, Room};
 use crate::transport::server::Answerer;
 use crate::types::{Batch, Callback, Raft, TypeConfig};
 use crate::witness::Proposal;
@@ -102,6 +103,8 @@ struct Queue {
     /// Of both.
     bytes: usize,
     next_ticket: u64,
+    /// Batches taken.
+    taken: u64,
 }
 
 impl Queue {
@@ -122,16 +125,23 @@ pub(crate) struct Proposer {
     group: u32,
     config: Arc<NodeConfig>,
     clock: Arc<dyn Clock>,
+    room: Arc<Room>,
     queue: Mutex<Queue>,
     arrived: Notify,
 }
 
 impl Proposer {
-    pub(crate) fn new(group: u32, config: Arc<NodeConfig>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        group: u32,
+        config: Arc<NodeConfig>,
+        clock: Arc<dyn Clock>,
+        room: Arc<Room>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             group,
             config,
             clock,
+            room,
             queue: Mutex::new(Queue::default()),
             arrived: Notify::new(),
         })
@@ -184,6 +194,10 @@ impl Proposer {
         let mut queue = self.queue();
         if queue.term.is_none() {
             return Err((reply, NotCommitted::NotLeader(queue.leader_hint)));
+        }
+        // What a leader itself owes is little, and keeps promises.
+        if origin == Origin::Client && self.room.level() == Level::Scarce {
+            return Err((reply, NotCommitted::Error(ProposeError::NoRoom)));
         }
         let full = queue.waiting.len() >= self.config.queue_commands_max
             || queue.bytes + bytes > self.config.queue_bytes_max;
@@ -265,6 +279,12 @@ impl Proposer {
             .is_ok()
     }
 
+    /// How many wait, and how many entries were made of such as did.
+    pub(crate) fn progress(&self) -> (usize, u64) {
+        let queue = self.queue();
+        (queue.len(), queue.taken)
+    }
+
     /// What goes into the next entry; empty when everything that waited had expired.
     fn take_batch(&self) -> (Vec<Bytes>, Vec<ReplyTo>) {
         let now = self.clock.monotonic();
@@ -274,6 +294,7 @@ impl Proposer {
         let mut bytes = 0;
         {
             let mut queue = self.queue();
+            queue.taken += 1;
             while commands.len() < self.config.batch_commands_max {
                 let Some(next) = queue.first().front() else {
                     break;
@@ -464,7 +485,7 @@ mod tests {
         let listen = "127.0.0.1:1".parse().expect("an address");
         let mut config = NodeConfig::new(1, 1, listen, BTreeMap::new(), vec![0]);
         config.batch_commands_max = batch_commands_max;
-        Proposer::new(0, Arc::new(config), Arc::new(Still))
+        Proposer::new(0, Arc::new(config), Arc::new(Still), Arc::default())
     }
 
     #[test]

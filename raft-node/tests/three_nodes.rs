@@ -240,8 +240,8 @@ async fn another_clusters_nodes_are_not_listened_to() {
     let mut foreign = Cluster::prepare(2, vec![0], Arc::new(|c| c.cluster_id = 78), Vec::new());
     foreign.peers.insert(2, addresses[&1].clone());
     foreign.open(1).await;
-    foreign.nodes[&1].initialize().await.unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    let refused = foreign.nodes[&1].initialize().await.unwrap_err();
+    assert!(refused.to_string().contains("nodes [2]"), "{refused}");
     assert_ne!(foreign.status(1, 0).role, Role::Leader);
     assert_eq!(home.status(1, 0).role, Role::Leader);
     commit(&home.client(1), 0, "still mine").await;
@@ -335,6 +335,11 @@ async fn a_leader_that_joined_later_is_found_by_those_who_never_dialled_it() {
     let client = cluster.client(old);
     let address = cluster.peers[&4].clone();
     client.add_learner(0, 4, address, SOON).await.unwrap();
+    // Nobody votes before having the log; a voter without one counts as wiped.
+    eventually("it has the log", || {
+        (cluster.status(4, 0).last_log_index > 0).then_some(())
+    })
+    .await;
     let voters = BTreeSet::from([1, 2, 3, 4]);
     client.change_voters(0, voters, SOON).await.unwrap();
     // A handover is a request: who is asked may not be ready, or not lead any more.

@@ -56,6 +56,13 @@ pub fn secret_hex(bytes: usize) -> String {
     hex(&secret)
 }
 
+/// An id that no other cluster has.
+pub fn fresh_id() -> uuid::Uuid {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).expect("the system has entropy after boot");
+    uuid::Builder::from_random_bytes(id).into_uuid()
+}
+
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

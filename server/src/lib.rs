@@ -28,4 +28,6 @@ pub mod pauses;
 pub mod progress;
 pub mod read_model;
 #[cfg(feature = "process")]
+pub mod recover;
+#[cfg(feature = "process")]
 pub mod sandbox;

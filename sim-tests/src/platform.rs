@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use raft_node::platform::disk::File;
+use raft_node::platform::disk::{File, Space};
 use raft_node::platform::{Clock, Disk, Entropy, Platform, Spawner};
 
 use crate::fault::Tally;
@@ -211,6 +211,10 @@ impl Disk for SlowDisk {
             self.pace.sync(&format!("{dir}/")).await;
             self.disk.sync_dir(dir).await
         })
+    }
+
+    fn space(&self) -> BoxFuture<'_, io::Result<Option<Space>>> {
+        self.disk.space()
     }
 
     fn lock(&self) -> BoxFuture<'_, io::Result<Box<dyn Send + Sync>>> {

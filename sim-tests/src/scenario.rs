@@ -45,7 +45,7 @@ pub enum Kind {
     Rot,
     /// 19: a sync fails. Reaches a second sync that is believed.
     SyncError,
-    /// 20: no room. Reaches half-written files.
+    /// 20: no room, on one disk or on all. Reaches half-written files, and nodes that end for it.
     DiskFull,
     /// 21: a disk stands still. Reaches acknowledgements that do not wait, and elections.
     Stall,
@@ -183,6 +183,9 @@ pub struct Scenario {
     /// How much faster each node's clocks run, in millionths (25). Reaches leases, and stamps that
     /// drift apart.
     pub drift_ppm: Vec<i64>,
+    /// From how far off most of its peers' a node's clock is such that it hands its leaderships over,
+    /// in ms; 0: never. Reaches leaders who leave in the middle of everything, again and again.
+    pub clock_lead_max_ms: u64,
     /// Percent of frames between nodes that are lost, repeated or late (12, 13, 14). Reaches
     /// retries that are not idempotent.
     pub frame_fault_percent: u64,
@@ -248,6 +251,7 @@ impl Default for Scenario {
             sync_ms_max: 5,
             skew_ms: Vec::new(),
             drift_ppm: Vec::new(),
+            clock_lead_max_ms: 0,
             frame_fault_percent: 0,
             lost_reply_percent: 0,
             lost_answer_percent: 0,
@@ -346,6 +350,10 @@ impl Scenario {
             sync_ms_max: draw.between(1, 20),
             skew_ms,
             drift_ppm,
+            clock_lead_max_ms: match Stream::new(seed, "clock lead").percent(50) {
+                true => 5_000,
+                false => 0,
+            },
             frame_fault_percent: now_and_then(60, 1, 5),
             lost_reply_percent: now_and_then(40, 1, 10),
             lost_answer_percent: now_and_then(80, 1, 20),

@@ -66,12 +66,21 @@ pub fn open(
         ": open\n\n"
     };
     let start = (Some(Bytes::from_static(hello.as_bytes())), changes, counted);
-    let frames = futures::stream::unfold(start, move |(hello, mut changes, counted)| async move {
-        let frame = match hello {
-            Some(hello) => hello,
-            None => next(&mut changes, only).await?,
-        };
-        Some((Ok::<_, Infallible>(frame), (None, changes, counted)))
+    let backend = state.backend.clone();
+    let frames = futures::stream::unfold(start, move |(hello, mut changes, counted)| {
+        let backend = backend.clone();
+        async move {
+            let frame = match hello {
+                Some(hello) => hello,
+                // A stream would keep a node from stopping; whoever listens comes back elsewhere.
+                None => tokio::select! {
+                    biased;
+                    () = backend.stopping() => return None,
+                    frame = next(&mut changes, only) => frame?,
+                },
+            };
+            Some((Ok::<_, Infallible>(frame), (None, changes, counted)))
+        }
     });
     let kind = (
         header::CONTENT_TYPE,

@@ -122,9 +122,17 @@ async fn outcome(
             return answer;
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let changed = timeout(left, state.backend.changed(order.home(), index)).await;
-        if changed.is_err() {
-            return Ok(processing());
+        let changed = timeout(left, state.backend.changed(order.home(), index));
+        tokio::select! {
+            biased;
+            changed = changed => {
+                if changed.is_err() {
+                    return Ok(processing());
+                }
+            }
+            // Whoever waits for the provider would keep a node from stopping for as long; and the
+            // replica of one that has left its groups never changes again.
+            () = state.backend.stopping() => return Ok(processing()),
         }
         sleep_until(looked + LOOK_EVERY).await;
     }

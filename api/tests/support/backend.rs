@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use api::backend::{Backend, BackendError, Committed, Freshness};
+use api::backend::{Backend, BackendError, Committed, Freshness, Missing};
 use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueOutcome, EventRecord};
 use cluster::route::Router;
 use futures::FutureExt;
@@ -27,6 +27,7 @@ pub struct LocalBackend {
     /// The next proposals end like this.
     pub failing: Mutex<Vec<(ShardId, BackendError)>>,
     pub ready: AtomicBool,
+    pub room: AtomicBool,
 }
 
 struct State {
@@ -52,6 +53,7 @@ impl LocalBackend {
             chance: AtomicU64::new(1),
             failing: Mutex::default(),
             ready: AtomicBool::new(true),
+            room: AtomicBool::new(true),
         })
     }
 
@@ -287,8 +289,21 @@ impl Backend for LocalBackend {
         .boxed()
     }
 
-    fn ready(&self) -> Result<(), String> {
-        let ready = self.ready.load(Ordering::SeqCst);
-        ready.then_some(()).ok_or_else(|| "draining".to_owned())
+    fn has_room(&self) -> bool {
+        self.room.load(Ordering::SeqCst)
+    }
+
+    fn ready(&self) -> Result<(), Vec<Missing>> {
+        let missing = |what, detail: &str| Missing {
+            what,
+            detail: detail.to_owned(),
+        };
+        match self.ready.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => Err(vec![
+                missing("draining", "this node is draining"),
+                missing("leader", "group 2 has no leader"),
+            ]),
+        }
     }
 }

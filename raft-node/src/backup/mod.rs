@@ -15,11 +15,13 @@
 mod entry;
 mod export;
 mod lay_down;
+mod remains;
 mod scratch;
 
 pub use entry::{EntryError, LogEntry};
 pub use export::{Base, ExportError};
 pub use lay_down::{Laid, lay_down};
+pub use remains::{GroupRemains, Remains};
 pub use scratch::{Scratch, ScratchError};
 
 /// Which entry of a group's log: the term of its leader, and its index.

@@ -81,6 +81,21 @@ impl<M: Machine> Scratch<M> {
         })
     }
 
+    /// From the parts of a snapshot that reaches up to `last`.
+    pub fn resumed(
+        mut machine: M,
+        parts: Vec<Bytes>,
+        last: Option<Position>,
+    ) -> Result<Self, ScratchError> {
+        machine.restore(parts)?;
+        let stamped_ms = machine.stamped_ms();
+        Ok(Self {
+            machine,
+            last,
+            stamped_ms,
+        })
+    }
+
     /// Applies the next entry.
     pub fn apply(&mut self, entry: &LogEntry) -> Result<(), ScratchError> {
         let expected = self.next();

@@ -79,6 +79,10 @@ async fn move_leader(group: &Group, to: u64) -> Result<Bytes, Refused> {
         let text = format!("node {to} is not a voter of group {}", group.id);
         return Err(Refused::new(Reason::Rejected).with_text(text));
     }
+    if let Some(why) = group.health.unfit_peer(to) {
+        let text = format!("node {to} should not lead: {why}");
+        return Err(Refused::new(Reason::Rejected).with_text(text));
+    }
     if leader.node != Some(to) {
         let moved = group.raft.trigger().transfer_leader(to).await;
         moved.map_err(|fatal| Refused::new(Reason::Stopped).with_text(fatal))?;

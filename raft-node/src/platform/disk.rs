@@ -11,6 +11,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
+/// How full a disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that this process could still write.
+    pub free: u64,
+    /// Bytes of the whole disk.
+    pub total: u64,
+}
+
 /// A directory of files. Parents of a path are created as needed.
 pub trait Disk: Send + Sync {
     /// Opens a file for reading and writing; creates it empty when `create` and missing.
@@ -27,6 +36,9 @@ pub trait Disk: Send + Sync {
 
     /// Makes creations, renames and removals inside `dir` durable.
     fn sync_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, io::Result<()>>;
+
+    /// How full the disk is; `None` where nobody can tell.
+    fn space<'a>(&'a self) -> BoxFuture<'a, io::Result<Option<Space>>>;
 
     /// Takes the directory for this process alone, until dropped. A second process on the same
     /// directory gets an error that says who holds it.

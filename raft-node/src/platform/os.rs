@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use super::disk::File;
+use super::disk::{File, Space};
 use super::{Clock, Disk, Entropy, Platform, Spawner};
 
 /// The file whose lock says that a process works on a directory.
@@ -203,9 +203,10 @@ impl OsDisk {
             .open(self.root.join(LOCK))?;
         match file.try_lock() {
             Ok(()) => {
-                file.set_len(0)?;
-                file.seek(SeekFrom::Start(0))?;
-                write!(file, "{}", std::process::id())?;
+                // Who holds it is for people; a full disk must not keep a node from starting.
+                if let Err(error) = sign(&mut file) {
+                    tracing::warn!(%error, "the lock does not say who holds it");
+                }
                 Ok(Box::new(file))
             }
             Err(std::fs::TryLockError::Error(error)) => Err(error),
@@ -243,9 +244,27 @@ impl Disk for OsDisk {
         Box::pin(async move { sync_directory(&self.locate(dir)?) })
     }
 
+    fn space<'a>(&'a self) -> BoxFuture<'a, io::Result<Option<Space>>> {
+        Box::pin(async move {
+            let told = rustix::fs::statvfs(&self.root)?;
+            // What is kept for the superuser is not ours to use.
+            let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
+            Ok(Some(Space {
+                free: bytes(told.f_bavail),
+                total: bytes(told.f_blocks),
+            }))
+        })
+    }
+
     fn lock<'a>(&'a self) -> BoxFuture<'a, io::Result<Box<dyn Send + Sync>>> {
         Box::pin(async move { self.lock_now() })
     }
+}
+
+fn sign(lock: &mut std::fs::File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.seek(SeekFrom::Start(0))?;
+    write!(lock, "{}", std::process::id())
 }
 
 /// Makes a directory and its parents, each durably named in the one above it.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::Disk;
-use super::disk::File;
+use super::disk::{File, Space};
 
 /// A disk writes this many bytes whole or not at all.
 pub(super) const SECTOR_BYTES: usize = 512;
@@ -598,6 +598,16 @@ impl Disk for Mount {
         Box::pin(async move {
             changing(&self.disk, self.epoch)?.sync_names(dir);
             Ok(())
+        })
+    }
+
+    fn space<'a>(&'a self) -> BoxFuture<'a, io::Result<Option<Space>>> {
+        Box::pin(async move {
+            let quota = self.alive()?.quota_bytes;
+            Ok(quota.map(|total| Space {
+                free: total.saturating_sub(self.disk.used_bytes()),
+                total,
+            }))
         })
     }
 

@@ -142,6 +142,15 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// What a disk said, of its kind.
+    pub(crate) fn into_io(self) -> io::Error {
+        let kind = match &self {
+            Self::Io { source, .. } => source.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
+    }
+
     /// Wraps what a disk said.
     pub(crate) fn io(action: &'static str, path: &str) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -27,6 +27,11 @@ pub(crate) async fn read_whole(disk: &dyn Disk, path: &str) -> Result<Option<Byt
         .map(Some)
 }
 
+/// Where a file is written before it is put in its place.
+pub(crate) fn beside(path: &str) -> String {
+    format!("{path}.tmp")
+}
+
 /// Puts a file in place so that after a crash it is there whole or not at all: written beside,
 /// synced, renamed, directory synced.
 pub(crate) async fn write_atomically(
@@ -38,7 +43,7 @@ pub(crate) async fn write_atomically(
     let in_place = probes::planted(Bug::SnapshotWrittenInPlace);
     let beside = match in_place {
         true => path.to_owned(),
-        false => format!("{path}.tmp"),
+        false => beside(path),
     };
     let file = disk
         .open(&beside, true)

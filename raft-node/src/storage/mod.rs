@@ -14,6 +14,7 @@ mod file;
 mod group_log;
 mod identity;
 pub mod log_store;
+pub mod room;
 pub mod snapshots;
 mod wal;
 
@@ -23,13 +24,14 @@ use std::sync::{Arc, Mutex};
 pub use self::error::StorageError;
 use self::identity::Identity;
 pub use self::log_store::LogStore;
+pub use self::room::{Level, Room};
 pub use self::snapshots::SnapshotStore;
 pub(crate) use self::snapshots::read_snapshot;
 pub use self::wal::WalCounters;
 pub(crate) use self::wal::record::{EntryId, Vote as VoteRecord};
 use self::wal::recover::{Recovered, recover};
 use self::wal::{Wal, locked};
-use crate::platform::Platform;
+use crate::platform::{Disk, Platform};
 use crate::types::SnapshotMeta;
 
 /// How a node keeps its data.
@@ -77,6 +79,7 @@ pub struct Storage {
     platform: Platform,
     identity: Identity,
     wal: Wal,
+    room: Arc<Room>,
     /// One a group, so that all views of a group agree on what is newest.
     snapshots: Mutex<BTreeMap<u32, SnapshotStore>>,
 }
@@ -89,6 +92,17 @@ impl Storage {
         cluster_id: u128,
         node_id: u64,
         options: StorageOptions,
+    ) -> Result<Self, StorageError> {
+        Self::open_in(platform, cluster_id, node_id, options, Arc::default()).await
+    }
+
+    /// The same, on a disk that somebody watches: what finds no room waits for it.
+    pub async fn open_in(
+        platform: Platform,
+        cluster_id: u128,
+        node_id: u64,
+        options: StorageOptions,
+        room: Arc<Room>,
     ) -> Result<Self, StorageError> {
         options.check()?;
         let identity = Identity {
@@ -124,7 +138,7 @@ impl Storage {
             }
         }
         require_snapshots(&recovered, &newest)?;
-        let wal = Wal::start(&platform, identity, &options, recovered, lock).await?;
+        let wal = Wal::start(&platform, identity, &options, &room, recovered, lock).await?;
         if written.is_none() {
             identity.write(disk, identity::NEEDS_MIN).await?;
         }
@@ -133,7 +147,7 @@ impl Storage {
             .map(|(group, meta)| {
                 (
                     group,
-                    SnapshotStore::new(&platform, identity, group, Some(meta)),
+                    SnapshotStore::new(&platform, identity, &room, group, Some(meta)),
                 )
             })
             .collect();
@@ -141,6 +155,7 @@ impl Storage {
             snapshots: Mutex::new(snapshots),
             platform,
             identity,
+            room,
             wal,
         })
     }
@@ -170,9 +185,24 @@ impl Storage {
     pub fn group(&self, group: u32) -> (LogStore, SnapshotStore) {
         let snapshots = locked(&self.snapshots)
             .entry(group)
-            .or_insert_with(|| SnapshotStore::new(&self.platform, self.identity, group, None))
+            .or_insert_with(|| {
+                SnapshotStore::new(&self.platform, self.identity, &self.room, group, None)
+            })
             .clone();
         (LogStore::new(self.wal.group(group)), snapshots)
+    }
+
+    /// What was noted when this node was admitted to its cluster, if that was noted here.
+    pub(crate) async fn mark(&self) -> Result<Option<String>, StorageError> {
+        let mark = file::read_whole(&*self.platform.disk, MARK).await?;
+        Ok(mark.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Whether nothing was ever kept here: no vote, no entry, no snapshot.
+    pub(crate) fn is_blank(&self) -> bool {
+        let snapshots = locked(&self.snapshots);
+        let kept = snapshots.values().any(|store| store.newest().is_some());
+        !kept && self.wal.is_blank()
     }
 
     /// What the log has written since it was opened.
@@ -185,6 +215,14 @@ impl Storage {
     pub async fn close(self) {
         self.wal.close().await;
     }
+}
+
+/// Says that this node was admitted to its cluster with an empty directory (see `admission`).
+const MARK: &str = "admitted";
+
+/// Notes, durably, that this node was admitted.
+pub(crate) async fn write_mark(disk: &dyn Disk, text: String) -> Result<(), StorageError> {
+    file::write_atomically(disk, "", MARK, vec![text.into()]).await
 }
 
 /// A log that begins behind entry N needs a snapshot up to N or later.

@@ -18,8 +18,9 @@ use prost::Message;
 
 use super::codec;
 use super::error::StorageError;
-use super::file::{read_whole, write_atomically};
+use super::file::{beside, read_whole, write_atomically};
 use super::identity::Identity;
+use super::room::{Room, is_lack_of_room};
 use super::wal::locked;
 use crate::backup::Base;
 use crate::platform::{Disk, Platform, Spawner};
@@ -54,6 +55,7 @@ pub struct SnapshotStore {
     disk: Arc<dyn Disk>,
     spawner: Arc<dyn Spawner>,
     identity: Identity,
+    room: Arc<Room>,
     group: u32,
     newest: Arc<Mutex<Option<SnapshotMeta>>>,
     /// One save at a time: building and installing must not remove each other's file.
@@ -64,6 +66,7 @@ impl SnapshotStore {
     pub(super) fn new(
         platform: &Platform,
         identity: Identity,
+        room: &Arc<Room>,
         group: u32,
         newest: Option<SnapshotMeta>,
     ) -> Self {
@@ -71,6 +74,7 @@ impl SnapshotStore {
             disk: platform.disk.clone(),
             spawner: platform.spawner.clone(),
             identity,
+            room: room.clone(),
             group,
             newest: Arc::new(Mutex::new(newest)),
             saving: Arc::default(),
@@ -83,12 +87,18 @@ impl SnapshotStore {
     }
 
     /// Makes a snapshot durable and removes the older ones. Runs beside the caller's worker. One
-    /// that covers less than the newest is not kept.
+    /// that covers less than the newest is not kept. Without room it waits, with nothing half made
+    /// on the disk: a group without a new snapshot keeps its log, and nothing worse happens.
     pub async fn save(&self, meta: &SnapshotMeta, parts: Vec<Bytes>) -> io::Result<()> {
         let (done, saved) = oneshot::channel();
         let (store, meta) = (self.clone(), meta.clone());
         let work = async move {
-            let result = store.save_here(&meta, parts).await;
+            let result = loop {
+                match store.save_here(&meta, parts.clone()).await {
+                    Err(error) if store.room.may_come(&error).await => {}
+                    done => break done,
+                }
+            };
             // The caller may have been dropped; the snapshot is good all the same.
             let _dropped = done.send(result);
         };
@@ -109,9 +119,14 @@ impl SnapshotStore {
         }
         let path = path(self.group, covered);
         let pieces = encode(self.identity, self.group, meta, parts);
-        write_atomically(&*self.disk, DIRECTORY, &path, pieces)
-            .await
-            .map_err(io::Error::other)?;
+        if let Err(error) = write_atomically(&*self.disk, DIRECTORY, &path, pieces).await {
+            let error = error.into_io();
+            if is_lack_of_room(&error) {
+                // If it cannot be removed, the next try begins with emptying it.
+                let _ = self.disk.remove(&beside(&path)).await;
+            }
+            return Err(error);
+        }
         *locked(&self.newest) = Some(meta.clone());
         for name in self.disk.list(DIRECTORY).await? {
             if parse_name(&name)

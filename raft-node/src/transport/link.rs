@@ -24,7 +24,8 @@ use crate::watch;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// Short: who comes back is needed for votes, and a refused dial costs next to nothing.
+const BACKOFF_MAX: Duration = Duration::from_millis(300);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(4);
 const POISONED: &str = "no holder of a link's lock panics";

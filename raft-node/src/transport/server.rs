@@ -20,12 +20,14 @@ use super::peer::peer_server::Peer;
 use super::peer::{Committed, Frame, Frames, SnapshotPiece, SnapshotReply};
 use super::wire::{self, ANSWER, Kind, REFUSED, Reason, Refused, Unreadable};
 use super::{snapshot, sockets};
+use crate::admission::{Admission, Part};
 use crate::config::NodeConfig;
 use crate::error::ProposeError;
 use crate::group::Group;
+use crate::health::Health;
 use crate::membership;
-use crate::platform::Clock;
 use crate::platform::tls::Caller;
+use crate::platform::{Clock, Disk};
 use crate::propose::{self, NotCommitted, ReplyTo};
 use crate::tasks::Task;
 
@@ -38,6 +40,9 @@ pub(crate) struct Served {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) groups: BTreeMap<u32, Arc<Group>>,
     pub(crate) links: Connections,
+    pub(crate) health: Arc<Health>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) disk: Arc<dyn Disk>,
 }
 
 /// The tasks of accepted links.
@@ -204,6 +209,20 @@ fn dispatch(served: &Served, frame: Frame, lane: &Lane) -> Option<BoxFuture<'sta
             return None;
         }
     };
+    if kind == Kind::Vitals {
+        let part = Part::of(frame.from, &served.groups, &served.admission);
+        answerer.accept(wire::encode(&served.health.vitals(part)));
+        return None;
+    }
+    if kind == Kind::Found {
+        let (admission, disk) = (served.admission.clone(), served.disk.clone());
+        return Some(Box::pin(async move {
+            match admission.admit(&*disk).await {
+                Ok(()) => answerer.accept(Bytes::new()),
+                Err(error) => answerer.refuse(&Refused::new(Reason::Stopped).with_text(error)),
+            }
+        }));
+    }
     let deadline = Duration::from_millis(u64::from(frame.deadline_ms));
     if kind == Kind::Propose {
         let until = served.clock.monotonic() + deadline;
@@ -241,6 +260,14 @@ fn admit<'a>(served: &'a Served, frame: &Frame) -> Result<(&'a Arc<Group>, Kind)
         .ok_or_else(|| Refused::new(Reason::Foreign).with_text("unknown group"))?;
     let kind = Kind::from_number(frame.kind)
         .ok_or_else(|| Refused::new(Reason::Foreign).with_text("unknown kind"))?;
+    let speaks = matches!(
+        kind,
+        Kind::Append | Kind::Vote | Kind::PreVote | Kind::TransferLeader
+    );
+    if speaks && !served.admission.is_admitted() {
+        let text = "its directory is empty, and it does not know yet whether it was wiped";
+        return Err(Refused::new(Reason::Stopped).with_text(text));
+    }
     Ok((group, kind))
 }
 
@@ -272,7 +299,7 @@ async fn serve(group: &Group, kind: Kind, payload: Bytes) -> Result<Bytes, Refus
         }),
         Kind::Freshness => group.standing_here()?.encode(),
         Kind::Admin => membership::serve(group, payload).await?,
-        Kind::Propose => unreachable!("proposals are queued, not served"),
+        Kind::Propose | Kind::Vitals | Kind::Found => unreachable!("answered where they arrive"),
     })
 }
 
@@ -344,6 +371,7 @@ impl Answerer {
                 ProposeError::OutcomeUnknown => Reason::OutcomeUnknown,
                 ProposeError::TooLarge { .. } => Reason::TooLarge,
                 ProposeError::Stopped => Reason::Stopped,
+                ProposeError::NoRoom => Reason::NoRoom,
             })),
         }
     }

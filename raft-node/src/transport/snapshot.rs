@@ -101,6 +101,11 @@ pub(crate) async fn receive(
     if header.to != 0 && header.to != served.config.node_id {
         return Err(Status::permission_denied("another node"));
     }
+    if !served.admission.is_admitted() {
+        return Err(Status::unavailable(
+            "an empty directory that may have been wiped",
+        ));
+    }
     let other = match probes::planted(Bug::SnapshotIntoOtherGroup) {
         true => header.group ^ 1,
         false => header.group,

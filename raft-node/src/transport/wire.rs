@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     ReadIndex = 6,
     Admin = 7,
     Freshness = 8,
+    Vitals = 9,
+    Found = 10,
 }
 
 /// Set in the kind of an answer.
@@ -43,6 +45,8 @@ impl Kind {
             6 => Self::ReadIndex,
             7 => Self::Admin,
             8 => Self::Freshness,
+            9 => Self::Vitals,
+            10 => Self::Found,
             _ => return None,
         })
     }
@@ -68,6 +72,8 @@ pub(crate) enum Reason {
     Stopped = 7,
     /// The leader would not do it, and says why.
     Rejected = 8,
+    /// The disk is all but full; certain that nothing was proposed.
+    NoRoom = 9,
 }
 
 /// A refusal, read.
@@ -116,6 +122,7 @@ impl Refused {
             6 => Reason::TooLarge,
             7 => Reason::Stopped,
             8 => Reason::Rejected,
+            9 => Reason::NoRoom,
             // Of another release: assume the worst.
             _ => Reason::OutcomeUnknown,
         };

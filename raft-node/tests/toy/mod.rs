@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raft_node::platform::Platform;
+use raft_node::storage::StorageOptions;
 use raft_node::{
     Client, Duty, Entry, GroupStatus, Machine, Node, NodeConfig, NotUnderstood, ProposeError,
     RestoreError, Role, StartError,
@@ -103,6 +104,7 @@ impl Machine for Toy {
     }
 }
 
+pub type Furnish = Arc<dyn Fn(u64, &mut Platform) + Send + Sync>;
 pub type Adjust = Arc<dyn Fn(&mut NodeConfig) + Send + Sync>;
 
 /// Some nodes, each in a directory that outlives it.
@@ -111,8 +113,11 @@ pub struct Cluster {
     pub peers: BTreeMap<u64, String>,
     pub groups: Vec<u32>,
     duties: Vec<Arc<dyn Duty>>,
-    directory: tempfile::TempDir,
+    pub directory: tempfile::TempDir,
     adjust: Adjust,
+    /// Changes the machine that a node runs on.
+    pub machine: Furnish,
+    pub storage: StorageOptions,
 }
 
 impl Cluster {
@@ -139,6 +144,8 @@ impl Cluster {
             duties,
             directory: tempfile::tempdir().unwrap(),
             adjust,
+            machine: Arc::new(|_, _| {}),
+            storage: StorageOptions::default(),
         }
     }
 
@@ -166,9 +173,12 @@ impl Cluster {
                 let machine: Box<dyn Machine> = Box::new(Toy::default());
                 (*group, machine)
             });
-            let platform = Platform::os(&root).unwrap();
+            let mut platform = Platform::os(&root).unwrap();
+            (self.machine)(node, &mut platform);
             let config = self.config(node);
-            match Node::start(config, platform, machines.collect(), self.duties.clone()).await {
+            let (options, duties) = (self.storage.clone(), self.duties.clone());
+            let machines = machines.collect();
+            match Node::start_with(config, platform, options, machines, duties).await {
                 Ok(started) => {
                     self.nodes.insert(node, started);
                     return;

@@ -101,6 +101,27 @@ impl Need {
         }
     }
 
+    /// The group whose state says so; `None` where that is not known.
+    pub fn knower(&self, replicas: &Replicas) -> Option<u32> {
+        match *self {
+            Self::Sent { to, .. } => Some(to.0.into()),
+            Self::Received { from, .. } => Some(from.0.into()),
+            Self::Created { event, version } => {
+                let mut shards = replicas.ledgers.iter();
+                let knows = |ledger: &ledger::Ledger| {
+                    let known = ledger.event(event);
+                    known.is_some_and(|known| known.plan.version >= version)
+                };
+                let found = shards.find(|(_, shard)| shard.look(|ledger, _, _| knows(ledger)));
+                found.map(|(shard, _)| shard.0.into())
+            }
+            Self::Installed { .. } => Some(SYSTEM_GROUP),
+            Self::Opened { shard, .. } => Some(shard.0.into()),
+            Self::Held { leg, .. } => Some(leg.order.home().0.into()),
+            Self::Admitted { .. } => None,
+        }
+    }
+
     /// Whether a state in which it is not met must be wrong. The others can be unmet in good
     /// states, too: home forgets an order that was closed long ago, a room its people.
     pub fn is_strict(&self) -> bool {

@@ -198,7 +198,7 @@ fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
 }
 
 /// Makes names in a directory durable.
-pub(super) fn sync_dir(dir: &Path) -> Result<(), BackupError> {
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), BackupError> {
     let sync = || fs::File::open(dir)?.sync_all();
     sync().map_err(BackupError::file(dir))
 }

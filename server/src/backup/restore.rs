@@ -16,6 +16,7 @@ use cluster::catalogue::CatalogueCommand;
 use raft_node::Stamp;
 use raft_node::backup::{Laid, LogEntry, Position, lay_down};
 use raft_node::platform::Platform;
+use uuid::Uuid;
 
 use super::BackupError;
 use super::chain::{self, Chain};
@@ -60,7 +61,7 @@ pub async fn restore(
         digest: world.digest(group),
     });
     let restored = restored.collect();
-    continue_lineage(&mut world, manifest)?;
+    continue_lineage(&mut world, manifest.lineage)?;
     for config in configs {
         write(config, &world).await?;
     }
@@ -173,13 +174,13 @@ fn beside(dir: &Path) -> PathBuf {
 }
 
 /// The first entry of the new cluster's life: says where the state began.
-fn continue_lineage(world: &mut World, manifest: &Manifest) -> Result<(), BackupError> {
+pub(crate) fn continue_lineage(world: &mut World, lineage: Uuid) -> Result<(), BackupError> {
     let system = world.group(SYSTEM_GROUP);
     let last = system
         .last()
         .ok_or_else(|| BackupError::Inconsistent("the system group is empty".to_owned()))?;
     let command = CatalogueCommand::ContinueLineage {
-        lineage: manifest.lineage.as_u128(),
+        lineage: lineage.as_u128(),
     };
     let stamp = Stamp {
         at_ms: system.stamped_ms(),
@@ -194,7 +195,8 @@ fn continue_lineage(world: &mut World, manifest: &Manifest) -> Result<(), Backup
     applied.map_err(|error| BackupError::Inconsistent(error.to_string()))
 }
 
-async fn write(config: &Config, world: &World) -> Result<(), BackupError> {
+/// Makes a node's directory of what a world has become.
+pub(crate) async fn write(config: &Config, world: &World) -> Result<(), BackupError> {
     let (dir, beside) = (&config.data_dir, beside(&config.data_dir));
     let groups = world.groups.iter().map(|(&group, scratch)| {
         let last = scratch.last();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cluster::SYSTEM_GROUP;
 use ledger::ShardId;
 use raft_node::Machine;
-use raft_node::backup::{LogEntry, Scratch, ScratchError};
+use raft_node::backup::{LogEntry, Position, Scratch, ScratchError};
 
 use crate::node::backend::Replicas;
 use crate::node::machines::{CatalogueMachine, LedgerMachine};
@@ -43,7 +43,30 @@ impl World {
 
     /// Gives a group the state of a snapshot file.
     pub fn restore(&mut self, cluster: u128, group: u32, file: Bytes) -> Result<(), ScratchError> {
-        let machine: Box<dyn Machine> = match u16::try_from(group).map(ShardId) {
+        let machine = self.empty(group);
+        let scratch = Scratch::from_base(cluster, group, file, machine)?;
+        self.groups.insert(group, scratch);
+        Ok(())
+    }
+
+    /// Gives a group the state of a snapshot that reaches up to `last`; the very first one without.
+    pub fn resume(
+        &mut self,
+        group: u32,
+        snapshot: Option<(Vec<Bytes>, Option<Position>)>,
+    ) -> Result<(), ScratchError> {
+        let machine = self.empty(group);
+        let scratch = match snapshot {
+            Some((parts, last)) => Scratch::resumed(machine, parts, last)?,
+            None => Scratch::fresh(machine),
+        };
+        self.groups.insert(group, scratch);
+        Ok(())
+    }
+
+    /// A fresh machine in the place of a group's; its state is the one to be looked at.
+    fn empty(&mut self, group: u32) -> Box<dyn Machine> {
+        match u16::try_from(group).map(ShardId) {
             Ok(shard) if group != SYSTEM_GROUP => {
                 let (machine, ledger) = LedgerMachine::new(shard);
                 self.replicas.ledgers.insert(shard, ledger);
@@ -54,10 +77,7 @@ impl World {
                 self.replicas.catalogue = catalogue;
                 Box::new(machine)
             }
-        };
-        let scratch = Scratch::from_base(cluster, group, file, machine)?;
-        self.groups.insert(group, scratch);
-        Ok(())
+        }
     }
 
     /// Applies a group's next entry.

@@ -60,6 +60,7 @@ impl CliError {
         match self {
             Self::Invalid(_) | Self::Config(_) => 2,
             Self::Unreachable { .. } => 3,
+            Self::Run(RunError::Stuck(_)) => 4,
             Self::Run(_)
             | Self::File { .. }
             | Self::Unexpected { .. }

@@ -18,6 +18,7 @@ pub mod dev;
 mod error;
 mod identity;
 mod init;
+mod recover;
 pub mod sandbox_provider;
 mod start;
 mod top;
@@ -31,7 +32,8 @@ pub use error::CliError;
 /// A real cluster:     usher start --config FILE on every node, then usher init once
 ///
 /// Exit codes: 0 it worked and every promise held; 1 it did not; 2 the command line or a
-/// configuration is wrong; 3 a node could not be reached.
+/// configuration is wrong; 3 a node could not be reached; 4 a node was stuck and has to be started
+/// again.
 #[derive(Debug, Parser)]
 #[command(
     name = "usher",
@@ -67,6 +69,8 @@ pub enum Command {
     /// Backs a running cluster up, checks backups, restores them into a new cluster.
     #[command(subcommand)]
     Backup(backup::Args),
+    /// Makes a new cluster of what is left when most nodes are lost for good. Last resort.
+    Recover(recover::Args),
     /// Proves the promises: for running nodes, or for a stopped node's directory.
     Audit(audit::Args),
     /// Makes the certificates of a cluster.
@@ -110,6 +114,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Cluster(args) => cluster::run(args).await,
         Command::Top(args) => top::run(args).await,
         Command::Backup(args) => backup::run(args).await,
+        Command::Recover(args) => recover::run(args).await,
         Command::Audit(args) => audit::run(args).await.map_err(failed),
         Command::Cert(args) => cert::run(args),
         Command::Config(args) => config::run(args),
@@ -131,6 +136,19 @@ fn fail(error: &CliError) -> ExitCode {
 pub(crate) fn say(line: &str) {
     // A reader that went away (`usher ... | head`) is no error.
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Makes a file that only its owner may read; not over one that exists.
+pub(crate) fn write_private(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Ctrl-C or SIGTERM.

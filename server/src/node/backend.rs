@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use api::backend::{Backend, BackendError, Committed, Freshness};
+use api::backend::{Backend, BackendError, Committed, Freshness, Missing};
 use cluster::SYSTEM_GROUP;
 use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueOutcome, EventRecord};
-use cluster::members::NodeState;
 use cluster::route::Router;
 use futures::future::BoxFuture;
 use ledger::{Command, EventId, Ledger, Outcome, ShardId, Timestamp};
@@ -18,6 +16,7 @@ use raft_node::platform::Platform;
 use raft_node::{Client, Node};
 
 use super::machines::Shared;
+use super::readiness::Readiness;
 
 /// The local replicas of a node.
 pub struct Replicas {
@@ -34,12 +33,18 @@ pub struct NodeBackend {
     replicas: Arc<Replicas>,
     platform: Platform,
     node_id: u64,
-    draining: AtomicBool,
+    readiness: Readiness,
 }
 
 impl NodeBackend {
     /// Binds the door to a node.
-    pub fn new(node_id: u64, node: Arc<Node>, replicas: Arc<Replicas>, platform: Platform) -> Self {
+    pub fn new(
+        node_id: u64,
+        node: Arc<Node>,
+        replicas: Arc<Replicas>,
+        platform: Platform,
+        readiness: Readiness,
+    ) -> Self {
         let client = node.client();
         Self {
             client,
@@ -47,28 +52,18 @@ impl NodeBackend {
             replicas,
             platform,
             node_id,
-            draining: AtomicBool::new(false),
+            readiness,
         }
     }
 
-    /// From now on `ready` says no, so that load balancers look elsewhere.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    /// What its readiness is made of.
+    pub fn readiness(&self) -> &Readiness {
+        &self.readiness
     }
 
-    /// What operators want of this node that buyers should go elsewhere for.
-    fn unwanted(&self) -> Option<&'static str> {
-        self.replicas.catalogue.look(|catalogue, _, _| {
-            let registry = catalogue.registry();
-            if registry.gone().contains(&self.node_id) {
-                return Some("this node was removed from the cluster");
-            }
-            match registry.state(self.node_id)? {
-                NodeState::Member => None,
-                NodeState::Draining => Some("this node is being drained (usher cluster undrain)"),
-                NodeState::Leaving => Some("this node is being removed from the cluster"),
-            }
-        })
+    /// From now on it is not ready, and streams end.
+    pub fn drain(&self) {
+        self.readiness.drain();
     }
 
     async fn committed<T>(
@@ -105,6 +100,7 @@ fn backend_error(shard: ShardId, error: ProposeError) -> BackendError {
         }
         ProposeError::OutcomeUnknown => BackendError::OutcomeUnknown,
         ProposeError::Stopped => BackendError::Stopping,
+        ProposeError::NoRoom => BackendError::NoRoom { shard },
     }
 }
 
@@ -218,24 +214,21 @@ impl Backend for NodeBackend {
         })
     }
 
-    fn ready(&self) -> Result<(), String> {
-        if self.draining.load(Ordering::Relaxed) {
-            return Err("draining".to_owned());
+    fn stopping(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.readiness.drained())
+    }
+
+    fn has_room(&self) -> bool {
+        self.node.has_room()
+    }
+
+    fn ready(&self) -> Result<(), Vec<Missing>> {
+        let missing = self
+            .readiness
+            .missing(self.node_id, &self.node, &self.replicas);
+        match missing.is_empty() {
+            true => Ok(()),
+            false => Err(missing),
         }
-        if self.router().is_none() {
-            return Err("the cluster has not been initialized (usher init)".to_owned());
-        }
-        if let Some(why) = self.unwanted() {
-            return Err(why.to_owned());
-        }
-        for group in self.node.status() {
-            if let Some(why) = group.stopped {
-                return Err(format!("group {} has stopped: {why}", group.group));
-            }
-            if group.leader.is_none() {
-                return Err(format!("group {} has no leader", group.group));
-            }
-        }
-        Ok(())
     }
 }

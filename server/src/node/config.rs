@@ -57,6 +57,9 @@ pub struct Config {
     /// Consensus timing.
     #[serde(default)]
     pub raft: RaftTiming,
+    /// When a node says that it is not well, and lets others lead.
+    #[serde(default)]
+    pub health: HealthLimits,
     /// Certificates (`usher cert`): with them the listeners for nodes and operators speak TLS 1.3
     /// only, and only with those whom the cluster's authority vouches for. Without them both belong
     /// on loopback or a private network.
@@ -128,6 +131,34 @@ impl Default for RaftTiming {
             election_min_ms: 500,
             election_max_ms: 1_000,
             snapshot_every_entries: 20_000,
+        }
+    }
+}
+
+/// When a node says that it is not well, and lets others lead.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthLimits {
+    /// MiB of the disk that are kept free, but at most 2 % of it. Default 512. With less, new orders
+    /// are refused and leaderships handed over; what was begun is finished, down to a quarter of it.
+    pub keep_free_mib: u64,
+    /// A clock that differs from another node's by more is complained of, ms. Default 500.
+    pub clock_warn_ms: u64,
+    /// A node whose clock differs from most others' by more does not lead while somebody else can, ms;
+    /// 0 means that it does. Default 5000: holds last minutes, and may end so much too early.
+    pub clock_lead_max_ms: u64,
+    /// A group that has work and makes no progress for so long is called stuck, s; after four times
+    /// as long a process that nothing else can help ends (exit code 4). 0 never looks. Default 30.
+    pub stuck_after_s: u64,
+}
+
+impl Default for HealthLimits {
+    fn default() -> Self {
+        Self {
+            keep_free_mib: 512,
+            clock_warn_ms: 500,
+            clock_lead_max_ms: 5_000,
+            stuck_after_s: 30,
         }
     }
 }
@@ -214,6 +245,15 @@ impl Config {
                 "peers",
                 "must name a node of the cluster to join, beside this one",
             );
+        }
+        if self.health.clock_warn_ms == 0 {
+            return wrong("health.clock_warn_ms", "must not be 0");
+        }
+        if self.health.keep_free_mib > 1 << 20 {
+            return wrong("health.keep_free_mib", "must be at most 1048576 (1 TiB)");
+        }
+        if self.health.stuck_after_s > 86_400 {
+            return wrong("health.stuck_after_s", "must be at most 86400 (a day)");
         }
         if self.payments.webhook_secret.len() < 8 {
             return wrong("payments.webhook_secret", "must have at least 8 characters");
@@ -304,6 +344,16 @@ mod tests {
             ("[{ id", "[{ id = 1, addr = \"a:1\" }, { id", "peers"),
             ("node_id = 1", "node_id = 1\njoin = true", "peers"),
             ("whsec_0123", "short", "webhook_secret"),
+            (
+                "[payments]",
+                "[health]\nclock_warn_ms = 0\n[payments]",
+                "health.clock_warn_ms",
+            ),
+            (
+                "[payments]",
+                "[health]\nkeep_free_mib = 9999999\n[payments]",
+                "health.keep_free_mib",
+            ),
             ("http://127", "ftp://127", "payments.url"),
             ("\"sandbox\"", "\"bank\"", "gateway"),
             ("000102", "xx0102", "secret"),

@@ -14,8 +14,8 @@ use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
-use raft_node::storage::WalCounters;
-use raft_node::{GroupStatus, Node, Role};
+use raft_node::storage::{Level, WalCounters};
+use raft_node::{GroupStatus, Health, Node, Role};
 
 use super::backend::Replicas;
 use crate::read_model::ReadModel;
@@ -23,6 +23,11 @@ use crate::read_model::ReadModel;
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfGroup {
     group: u32,
+}
+
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfPeer {
+    peer: u64,
 }
 
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -103,6 +108,7 @@ impl Seen {
             .map(|group| (group.group, self.node.age_ms(group.group)));
         consensus(&groups, &ages.collect(), registry);
         log(self.node.wal(), registry);
+        wellbeing(&Wellbeing::of(self.node.health(), &groups), registry);
         let ledgers = self.replicas.ledgers.iter();
         let shards =
             ledgers.map(|(shard, ledger)| (*shard, ledger.look(|ledger, _, _| of(ledger))));
@@ -139,6 +145,77 @@ fn log(wal: &WalCounters, registry: &mut Registry) {
     registry.register("records", "Records written", counted(wal.records()));
     let help = "Written to the log";
     registry.register_with_unit("written", help, Unit::Bytes, counted(wal.bytes()));
+}
+
+/// How a node is doing.
+#[derive(Default)]
+struct Wellbeing {
+    room: Level,
+    free_bytes: Option<u64>,
+    waiting: u64,
+    clock_is_far: bool,
+    ahead_ms: BTreeMap<u64, i64>,
+    /// Of every group, and whether it stands still.
+    groups: BTreeMap<u32, bool>,
+    log_is_stuck: bool,
+}
+
+impl Wellbeing {
+    fn of(health: &Health, groups: &[GroupStatus]) -> Self {
+        let room = health.room();
+        let stuck = health.stuck();
+        let is_stuck = |group| stuck.iter().any(|stuck| stuck.group == group);
+        let clocks = health.clocks().into_iter();
+        let groups = groups.iter().map(|group| group.group);
+        Self {
+            room: room.level(),
+            free_bytes: room.space().map(|space| space.free),
+            waiting: room.waiting() as u64,
+            clock_is_far: health.clock_is_far(),
+            ahead_ms: clocks.map(|(peer, clock)| (peer, clock.ahead_ms)).collect(),
+            groups: groups.map(|group| (group, is_stuck(Some(group)))).collect(),
+            log_is_stuck: is_stuck(None),
+        }
+    }
+}
+
+fn wellbeing(told: &Wellbeing, registry: &mut Registry) {
+    let disk = registry.sub_registry_with_prefix("usher_disk");
+    let level = match told.room {
+        Level::Ample => 0,
+        Level::Short => 1,
+        Level::Scarce => 2,
+    };
+    let help = "Room: 0 enough, 1 new orders are refused, 2 nothing is proposed for anybody";
+    disk.register("shortage", help, ConstGauge::new(level));
+    let help = "Writes that wait for room";
+    disk.register("waiting", help, ConstGauge::new(number(told.waiting)));
+    if let Some(free) = told.free_bytes {
+        let help = "Free on the disk of the data directory; absent where nobody can tell";
+        disk.register_with_unit("free", help, Unit::Bytes, ConstGauge::new(number(free)));
+    }
+    let clock = registry.sub_registry_with_prefix("usher_clock");
+    let offsets = Family::<OfPeer, Gauge<f64, AtomicU64>>::default();
+    for (&peer, &ms) in &told.ahead_ms {
+        let seconds = ms as f64 / 1_000.0;
+        offsets.get_or_create(&OfPeer { peer }).set(seconds);
+    }
+    let help = "How far a peer's clock is ahead of this node's; absent while it does not answer";
+    clock.register_with_unit("offset", help, Unit::Seconds, offsets);
+    let help = "1 while this node's clock is far from most of its peers', and it leads nothing if it can help it";
+    clock.register("wrong", help, ConstGauge::new(i64::from(told.clock_is_far)));
+    let stuck = Family::<OfGroup, Gauge>::default();
+    for (&group, &is_stuck) in &told.groups {
+        stuck.get_or_create(&OfGroup { group }).set(is_stuck.into());
+    }
+    let help = "1 while the group has work here and makes no progress";
+    registry.register("usher_group_stuck", help, stuck);
+    let help = "1 while writes wait and the log completes none, though there is room";
+    registry.register(
+        "usher_log_stuck",
+        help,
+        ConstGauge::new(i64::from(told.log_is_stuck)),
+    );
 }
 
 /// What one ledger tells.
@@ -290,6 +367,14 @@ mod tests {
             };
             consensus(&[group], &[(1, 1_500)].into(), registry);
             log(&WalCounters::default(), registry);
+            let told = Wellbeing {
+                room: Level::Short,
+                free_bytes: Some(1 << 20),
+                ahead_ms: [(2, -1_500)].into(),
+                groups: [(1, true)].into(),
+                ..Wellbeing::default()
+            };
+            wellbeing(&told, registry);
             let shard = of(&Ledger::new(ShardId(1)));
             rules(&[(ShardId(1), shard)].into(), registry);
             history(true, registry);
@@ -305,6 +390,9 @@ mod tests {
         assert!(text.contains("usher_raft_age_seconds{group=\"1\"} 1.5\n"));
         assert!(text.contains("usher_ledger_places{shard=\"1\",state=\"sold\"} 0\n"));
         assert!(text.contains("usher_read_model_complete 1\n"));
+        assert!(text.contains("usher_disk_shortage 1\n"));
+        assert!(text.contains("usher_clock_offset_seconds{peer=\"2\"} -1.5\n"));
+        assert!(text.contains("usher_group_stuck{group=\"1\"} 1\n"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod lineage;
 pub mod machines;
 pub mod members;
 mod metrics;
+pub mod readiness;
 mod run;
 #[cfg(feature = "process")]
 pub mod serve;

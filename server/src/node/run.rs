@@ -31,6 +31,7 @@ use super::duties::{Courier, Installer, Mover, Payments};
 use super::machines::{CatalogueMachine, LedgerMachine};
 use super::members::{Introduction, MoverSays, introduce};
 use super::metrics::Seen;
+use super::readiness::Readiness;
 use super::version::Stamping;
 use crate::read_model::{Inbox, Owner, Pace, ReadModel};
 
@@ -58,6 +59,9 @@ pub enum RunError {
     /// A group died while running; the process must end.
     #[error("the node failed: {0}")]
     Failed(String),
+    /// Something stands still that only a new process can get going. The process must end at once.
+    #[error("the node is stuck: {0}")]
+    Stuck(String),
 }
 
 /// Changes what production leaves at its defaults.
@@ -115,6 +119,10 @@ pub async fn run(
         ..Instruments::default()
     };
     let mut server = start(config, platform, gateway, instruments, Some(facts)).await?;
+    if let Some(tls) = &tls {
+        let unset = server.backend.readiness().tls.set(tls.peers.clone());
+        debug_assert!(unset.is_ok(), "certificates are put there here only");
+    }
     server.tls = tls;
     Ok(server)
 }
@@ -202,6 +210,10 @@ async fn start(
     node_config.faults = instruments.faults;
     node_config.witness = instruments.witness;
     node_config.keep_log_entries = config.raft.snapshot_every_entries / 4;
+    node_config.keep_free_bytes = config.health.keep_free_mib << 20;
+    node_config.clock_offset_warn_ms = config.health.clock_warn_ms;
+    node_config.clock_offset_max_ms = config.health.clock_lead_max_ms;
+    node_config.stuck_after_ms = config.health.stuck_after_s * 1_000;
     let mut storage = StorageOptions::default();
     if let Some(tune) = &instruments.tune {
         tune(&mut node_config, &mut storage);
@@ -214,6 +226,7 @@ async fn start(
         node.clone(),
         replicas.clone(),
         platform,
+        Readiness::new(read_model.clone()),
     ));
     let joining = Joining::begin(&config, supports, &node, &replicas);
     let stamping = Stamping::begin(&node, &replicas);
@@ -310,6 +323,7 @@ impl Server {
             cluster_id: self.config.cluster_id,
             http: self.config.http,
             shards: self.config.shards,
+            clock_warn_ms: self.config.health.clock_warn_ms,
             joins: self.config.join,
             mover: self.mover.clone(),
             history: self.read_model.clone(),

@@ -158,8 +158,8 @@ impl Server {
         }
     }
 
-    /// Listens and serves until `stop` resolves, then drains: says so to load balancers, lets
-    /// requests under way finish, hands leadership over and stops.
+    /// Listens and serves until `stop` resolves, then drains: says so to load balancers, hands
+    /// leadership over, lets requests under way finish and stops.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
         let http = bind(self.config.http).await?;
         let guard = self.tls.as_ref().map(|tls| Guard {
@@ -189,11 +189,17 @@ impl Server {
         let failure = tokio::select! {
             biased;
             reason = refusal => Some(reason),
-            failure = self.node.failed() => Some(failure.reason),
+            failure = self.node.failed() => match failure.stuck {
+                // Stopping in good order waits for what does not move.
+                true => return Err(RunError::Stuck(failure.reason)),
+                false => Some(failure.reason),
+            },
             wrong = self.wrong_lineage() => Some(wrong.to_string()),
             () = stop => None,
         };
         self.backend.drain();
+        // First, while the door is open: requests that come meanwhile are sent on to whoever leads.
+        self.node.hand_over().await;
         stopping.publish(true);
         for task in [public, private] {
             if let Err(error) = task.await {

@@ -111,6 +111,11 @@ impl ReadModel {
         }
     }
 
+    /// Whether its database is open.
+    pub fn is_open(&self) -> bool {
+        self.slot.is_open()
+    }
+
     /// Whether every shard's facts are in it, but for the last moment's.
     pub fn complete(&self) -> bool {
         self.slot.complete()

@@ -299,6 +299,12 @@ impl Slot {
         }
     }
 
+    /// Whether there is a database to ask.
+    pub fn is_open(&self) -> bool {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        store.as_ref().is_some_and(|store| !store.broken())
+    }
+
     /// Whether every shard's facts are in it.
     pub fn complete(&self) -> bool {
         self.complete.load(Ordering::Relaxed)

@@ -17,7 +17,7 @@ use scene::Scene;
 
 const DOCUMENT: &str = include_str!("../../../docs/operations.md");
 /// Every procedure, in the order of the document.
-const TRIED: [&str; 11] = [
+const TRIED: [&str; 12] = [
     "See who is there",
     "Add a node",
     "Survive more failures",
@@ -26,6 +26,7 @@ const TRIED: [&str; 11] = [
     "Replace a node",
     "Move a leader",
     "Upgrade",
+    "A majority is lost",
     "Take one",
     "Look at them",
     "Restore",
@@ -111,14 +112,41 @@ async fn a_leader_is_moved_and_an_upgrade_is_finished() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_a_lost_majority_becomes_a_cluster() {
+    let mut scene = Scene::of(3).await;
+    let event = scene.sell().await;
+    scene.stop_all();
+    scene.lose(&[2, 3]);
+    for command in commands(TRIED[8]) {
+        if command.contains("--join") {
+            // The new file is there now; a third voter joins like the second.
+            scene.all_ready().await;
+            scene.prepare_after("node-1.recovered.toml", 5);
+            scene
+                .run_here("usher start --join --config node-5.toml")
+                .await;
+            scene.prepare_after("node-1.recovered.toml", 4);
+        }
+        scene.run_here(&command).await;
+    }
+    assert_eq!(scene.held(&event).await, 2);
+    let votes = scene.counts("votes").await;
+    assert_eq!(
+        votes.iter().filter(|(_, votes)| *votes == 3).count(),
+        3,
+        "{votes:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_is_backed_up_and_restored_into_a_new_one() {
     let mut scene = Scene::of(3).await;
     let event = scene.sell().await;
-    follow(&mut scene, TRIED[8]).await;
     follow(&mut scene, TRIED[9]).await;
+    follow(&mut scene, TRIED[10]).await;
     scene.prepare_heirs();
     scene.stop_all();
-    follow(&mut scene, TRIED[10]).await;
+    follow(&mut scene, TRIED[11]).await;
     scene.all_ready().await;
     assert_eq!(scene.held(&event).await, 2);
 }

@@ -65,12 +65,17 @@ impl Scene {
 
     /// The file of a node that may join, and the directory for its data.
     pub fn prepare(&self, id: u64) {
+        self.prepare_after("node-1.toml", id);
+    }
+
+    /// The same after the file of this member.
+    pub fn prepare_after(&self, member: &str, id: u64) {
         let addresses = free_addresses();
-        let mut config = self.config("node-1.toml");
+        let mut config = self.config(member);
         config.insert("node_id".into(), toml::Value::Integer(id as i64));
         self.place(&mut config, id, "", &addresses);
         let peers = config["peers"].as_array().expect("peers").clone();
-        let contact = peers.into_iter().nth(1).expect("a second member");
+        let contact = peers.into_iter().next_back().expect("a member");
         config.insert("peers".into(), vec![contact, peer(id, addresses[1])].into());
         self.write(&format!("node-{id}.toml"), &config);
     }
@@ -122,6 +127,14 @@ impl Scene {
     pub fn stop_all(&mut self) {
         let all: Vec<usize> = (0..self.cluster.nodes.len()).collect();
         self.cluster.kill_nodes(&all);
+    }
+
+    /// The disks of these nodes are lost.
+    pub fn lose(&self, nodes: &[u64]) {
+        for node in nodes {
+            let data = self.dir.path().join(format!("node-{node}"));
+            std::fs::remove_dir_all(data).expect("it had a directory");
+        }
     }
 
     /// Types a command of the document.
@@ -201,6 +214,9 @@ impl Scene {
             let named = format!("HOST{}:8091", number + 1);
             command = command.replace(&named, &admin.to_string());
         }
+        let cluster = self.config("node-1.toml")["cluster_id"].clone();
+        let cluster = cluster.as_str().expect("an id").to_owned();
+        command = command.replace("CLUSTER_ID", &cluster);
         let asks = command.starts_with("usher cluster");
         if asks && !command.contains("--admin") {
             command = format!("{command} --admin {}", admins[0]);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join;
 use raft_node::platform::sim_disk::CrashMode;
+use raft_node::storage::Level;
 
 use super::{aimed, pause};
 use crate::fault::{Fault, Rot, Spoiled, Target};
@@ -295,11 +296,30 @@ pub async fn strike(world: &Arc<World>, history: &Arc<History>, fault: Fault) {
         }
         Fault::DiskFull { node, for_ms } => {
             let Some(node) = up(world, node) else { return };
-            let disk = world.disk(node);
-            tally.count("20 a disk has no room left");
-            disk.set_quota(Some(disk.used_bytes() + 2_000));
+            // Of the length, so that older plans draw what they drew.
+            let all = for_ms % 4 == 0;
+            let left = [2_000, 20_000, 300_000][for_ms as usize % 3];
+            let full: Vec<usize> = match all {
+                true => world.members(),
+                false => vec![node],
+            };
+            tally.count(match all {
+                true => "20 no disk has room left",
+                false => "20 a disk has no room left",
+            });
+            for node in &full {
+                let disk = world.disk(*node);
+                disk.set_quota(Some(disk.used_bytes() + left));
+            }
             pause(for_ms).await;
-            disk.set_quota(None);
+            for node in full {
+                if let Some(alive) = world.alive(node)
+                    && alive.node.health().room().level() > Level::Ample
+                {
+                    tally.count("20 a node says that its disk is full");
+                }
+                world.disk(node).set_quota(None);
+            }
         }
         Fault::Stall { node, for_ms } => {
             let Some(node) = up(world, node) else { return };

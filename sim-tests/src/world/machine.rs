@@ -14,7 +14,7 @@ use raft_node::error::StartError;
 use raft_node::platform::sim_disk::{CrashMode, SimDisk};
 use raft_node::storage::StorageError;
 use raft_node::witness::{Application, Proposal, Replication, Restoration, Witness};
-use server::node::config::{Config, Gateway, Payments, Peer, RaftTiming};
+use server::node::config::{Config, Gateway, HealthLimits, Payments, Peer, RaftTiming};
 use server::node::{Instruments, RunError};
 use tokio::sync::mpsc;
 
@@ -343,6 +343,10 @@ fn config(scenario: &Scenario, node: usize) -> Config {
             gateway: Gateway::Sandbox,
             url: "http://provider".to_owned(),
             webhook_secret: WEBHOOK_SECRET.to_owned(),
+        },
+        health: HealthLimits {
+            clock_lead_max_ms: scenario.clock_lead_max_ms,
+            ..HealthLimits::default()
         },
         tls: None,
         raft: RaftTiming {

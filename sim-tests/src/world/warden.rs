@@ -83,7 +83,8 @@ impl Warden {
                         world.tally.count("19 a sync fails, and the node with it");
                     }
                     if reason.contains("no storage space") || reason.contains("StorageFull") {
-                        world.tally.count("20 a node ends for want of room");
+                        let found = format!("node {} ended for want of room: {reason}", node + 1);
+                        world.alarm("full_disks_are_borne", found);
                     }
                     let world = self.world.clone();
                     let wait = Duration::from_millis(200 + 300 * (number % 4));

@@ -31,7 +31,7 @@ use futures::lock::Mutex;
 pub use early::Forgetting;
 
 use super::Disk;
-use super::disk::File;
+use super::disk::{File, Space};
 use super::sim_disk::directory;
 use early::Early;
 use file::{Inode, OpenFile};
@@ -235,6 +235,10 @@ impl Disk for ForgetfulDisk {
 
     fn sync_dir<'a>(&'a self, dir: &'a str) -> BoxFuture<'a, io::Result<()>> {
         Box::pin(self.sync_names(dir))
+    }
+
+    fn space<'a>(&'a self) -> BoxFuture<'a, io::Result<Option<Space>>> {
+        self.below.space()
     }
 
     fn lock<'a>(&'a self) -> BoxFuture<'a, io::Result<Box<dyn Send + Sync>>> {

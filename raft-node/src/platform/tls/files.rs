@@ -52,6 +52,8 @@ pub enum TlsError {
 struct Current {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    chain: Vec<CertificateDer<'static>>,
+    roots: Arc<RootCertStore>,
     /// What the three files held.
     bytes: [Vec<u8>; 3],
 }
@@ -104,6 +106,19 @@ impl Tls {
         Ok(true)
     }
 
+    /// Whether others would still accept the certificate that is in use: they end.
+    pub fn valid_now(&self) -> Result<(), TlsError> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        let (chain, roots) = {
+            let current = self.current.read().expect(POISONED);
+            (current.chain.clone(), current.roots.clone())
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        vouched_for(&self.files, name, &chain, &roots, &provider)
+    }
+
     /// How callers are answered.
     #[must_use]
     pub fn server(&self) -> Arc<ServerConfig> {
@@ -151,14 +166,16 @@ fn read(files: &TlsFiles, name: Option<&str>, alpn: &[Vec<u8>]) -> Result<Curren
     let mut client = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| wrong(&files.cert, error))?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, private)
+        .with_root_certificates(roots.clone())
+        .with_client_auth_cert(chain.clone(), private)
         .map_err(|error| wrong(&files.key, error))?;
     client.alpn_protocols = alpn.to_vec();
     client.resumption = rustls::client::Resumption::disabled();
     Ok(Current {
         server: Arc::new(server),
         client: Arc::new(client),
+        chain,
+        roots,
         bytes: [ca, cert, key],
     })
 }

@@ -71,13 +71,21 @@ impl Writer {
     /// Sees to it that the next segment is there before it is needed.
     pub(super) async fn prepare_spare(&mut self) {
         if !self.spares.is_empty() {
+            self.room.spare_is_missing(false);
             return;
         }
         // Unique: segments of smaller numbers are in use or were spares before.
         let number = self.open.sequence + 1;
-        match self.preparation().zeroed(number, self.segment_bytes).await {
+        let prepared = self.preparation().zeroed(number, self.segment_bytes).await;
+        let lacked = self.room.lacks_spare();
+        self.room.spare_is_missing(prepared.is_err());
+        match prepared {
             Ok(_) => self.spares.push(number),
-            Err(error) => tracing::warn!(%error, "cannot prepare the next log segment"),
+            // Once, not at every beat.
+            Err(error) if !lacked => {
+                tracing::warn!(%error, "cannot prepare the next log segment");
+            }
+            Err(_) => {}
         }
     }
 

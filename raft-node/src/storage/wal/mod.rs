@@ -13,6 +13,9 @@
 //! Invariants: nothing is acknowledged before a sync that covers it; votes and entries become
 //! durable in the order in which they were given; after a failed write or sync nothing is ever
 //! acknowledged again (the kernel may have dropped the pages, and a second `fsync` would lie).
+//! A write that finds no room has not failed: it waits (see [`super::room`]). Segments are made of
+//! zeros before they are used, and one is kept ready, so that a full disk still takes votes and what
+//! a leader sends for a while.
 //!
 //! Reads never touch the disk: entries from the purge point on are held in memory.
 
@@ -40,6 +43,7 @@ use super::StorageOptions;
 use super::error::StorageError;
 use super::group_log::GroupLog;
 use super::identity::Identity;
+use super::room::Room;
 use crate::platform::Platform;
 use crate::watch;
 
@@ -52,9 +56,18 @@ pub struct WalCounters {
     syncs: AtomicU64,
     records: AtomicU64,
     bytes: AtomicU64,
+    asked: AtomicU64,
+    done: AtomicU64,
 }
 
 impl WalCounters {
+    /// Requests made of the writer, and those it is done with.
+    pub fn requests(&self) -> (u64, u64) {
+        // In this order: one that is done was asked for.
+        let done = self.done.load(Ordering::Relaxed);
+        (self.asked.load(Ordering::Relaxed), done)
+    }
+
     /// Times a segment was made durable.
     pub fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
@@ -139,6 +152,7 @@ impl Wal {
         platform: &Platform,
         identity: Identity,
         options: &StorageOptions,
+        room: &Arc<Room>,
         recovered: Recovered,
         lock: Box<dyn Send + Sync>,
     ) -> Result<Self, StorageError> {
@@ -159,6 +173,7 @@ impl Wal {
             platform.disk.clone(),
             identity,
             options,
+            room.clone(),
             recovered,
             logs.clone(),
             counters.clone(),
@@ -182,7 +197,17 @@ impl Wal {
             group,
             log,
             requests: self.requests.clone(),
+            counters: self.counters.clone(),
         }
+    }
+
+    /// Whether no group has a vote, an entry, or anything that was purged.
+    pub(crate) fn is_blank(&self) -> bool {
+        let logs = locked(&self.logs);
+        logs.values().all(|log| {
+            let log = log.lock();
+            log.vote.is_none() && log.last.is_none() && log.purged.is_none()
+        })
     }
 
     /// What was written so far.
@@ -206,6 +231,7 @@ pub(crate) struct GroupWal {
     group: u32,
     log: SharedLog,
     requests: mpsc::UnboundedSender<Request>,
+    counters: Arc<WalCounters>,
 }
 
 impl GroupWal {
@@ -359,6 +385,7 @@ impl GroupWal {
             durable,
             done,
         };
+        self.counters.asked.fetch_add(1, Ordering::Relaxed);
         if let Err(refused) = self.requests.unbounded_send(request)
             && let Request::Write {
                 done: Some(done), ..

@@ -61,7 +61,17 @@ impl Preparation<'_> {
     }
 
     /// A file of zeros, durable: writing into it later changes no metadata, so a sync is one write.
+    /// One that does not fit is not left there half made: others may need the room.
     pub(super) async fn zeroed(&self, number: u64, size: usize) -> io::Result<Arc<dyn File>> {
+        let made = self.make_zeroed(number, size).await;
+        if made.is_err() {
+            // If it cannot be removed, it is made anew at the next try.
+            let _ = self.disk.remove(&segment::spare_path(number)).await;
+        }
+        made
+    }
+
+    async fn make_zeroed(&self, number: u64, size: usize) -> io::Result<Arc<dyn File>> {
         let file = self.disk.open(&segment::spare_path(number), true).await?;
         file.set_len(0).await?;
         let mut at = 0;

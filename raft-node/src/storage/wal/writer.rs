@@ -10,9 +10,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
+use futures::future::{Either, select};
 use probes::Bug;
 
 use super::prepare::Preparation;
@@ -25,6 +26,7 @@ use crate::storage::StorageOptions;
 use crate::storage::error::StorageError;
 use crate::storage::group_log::GroupLog;
 use crate::storage::identity::Identity;
+use crate::storage::room::Room;
 
 /// Payload bytes after which a batch is written though more is queued.
 const BATCH_BYTES: usize = 4 << 20;
@@ -43,6 +45,12 @@ pub(crate) enum Request {
     },
     /// Write what came before, stop, and say so.
     Stop(oneshot::Sender<()>),
+}
+
+/// What a writer does next.
+enum Next {
+    Request(Option<Request>),
+    Beat,
 }
 
 /// Where an entry lives.
@@ -69,6 +77,7 @@ pub(crate) struct Writer {
     pub(super) identity: Identity,
     pub(super) segment_bytes: usize,
     pub(super) segments_before_rewrite: usize,
+    pub(super) room: Arc<Room>,
     pub(super) counters: Arc<WalCounters>,
     /// What readers see; the source of rewritten entries.
     pub(super) logs: SharedLogs,
@@ -89,6 +98,7 @@ impl Writer {
         disk: Arc<dyn Disk>,
         identity: Identity,
         options: &StorageOptions,
+        room: Arc<Room>,
         recovered: Recovered,
         logs: SharedLogs,
         counters: Arc<WalCounters>,
@@ -136,10 +146,14 @@ impl Writer {
                     .segments
                     .last()
                     .map_or(1, |(sequence, _)| sequence + 1);
-                let open = place
-                    .begin(sequence, &mirror, 0, spares.pop())
-                    .await
-                    .map_err(StorageError::io("begin", &segment::path(sequence)))?;
+                let spare = spares.pop();
+                let begun = loop {
+                    match place.begin(sequence, &mirror, 0, spare).await {
+                        Err(error) if room.may_come(&error).await => {}
+                        begun => break begun,
+                    }
+                };
+                let open = begun.map_err(StorageError::io("begin", &segment::path(sequence)))?;
                 segments.insert(
                     sequence,
                     Usage {
@@ -155,6 +169,7 @@ impl Writer {
             identity,
             segment_bytes: options.segment_bytes,
             segments_before_rewrite: options.segments_before_rewrite,
+            room,
             counters,
             logs,
             mirror,
@@ -182,11 +197,18 @@ impl Writer {
     ) {
         let mut failed: Option<(io::ErrorKind, String)> = None;
         let mut stop = None;
-        while stop.is_none()
-            && let Some(first) = queue.next().await
-        {
+        while stop.is_none() {
+            let first = match self.next(&mut queue).await {
+                Next::Request(Some(first)) => first,
+                Next::Request(None) => break,
+                Next::Beat => {
+                    self.prepare_spare().await;
+                    continue;
+                }
+            };
             let (batch, stopped) = gather(first, &mut queue);
             stop = stopped;
+            let count = batch.len() as u64;
             let mut completions = Vec::new();
             if failed.is_none() {
                 if let Err(error) = self.write_batch(batch, &mut completions).await {
@@ -201,6 +223,7 @@ impl Writer {
                     Some((kind, message)) => Err(io::Error::new(*kind, message.clone())),
                 });
             }
+            self.counters.done.fetch_add(count, Ordering::Relaxed);
             if failed.is_none()
                 && let Err(error) = self.keep_house().await
             {
@@ -224,6 +247,18 @@ impl Writer {
         if let Some(stop) = stop {
             // Whoever asked may have left; the log is closed all the same.
             let _left = stop.send(());
+        }
+    }
+
+    /// The next request; or a beat, while there is no segment to go on in.
+    async fn next(&self, queue: &mut mpsc::UnboundedReceiver<Request>) -> Next {
+        if !self.room.lacks_spare() {
+            return Next::Request(queue.next().await);
+        }
+        let beat = std::pin::pin!(self.room.beat());
+        match select(queue.next(), beat).await {
+            Either::Left((request, _)) => Next::Request(request),
+            Either::Right(_) => Next::Beat,
         }
     }
 
@@ -365,10 +400,7 @@ impl Writer {
         if !self.buffer.is_empty() {
             let bytes = self.buffer.split().freeze();
             let count = u32::try_from(bytes.len()).expect("the buffer is smaller than the segment");
-            self.open
-                .file
-                .write_at(u64::from(self.open.written), bytes)
-                .await?;
+            self.write(bytes).await?;
             self.open.written += count;
             self.counters
                 .bytes
@@ -389,6 +421,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Writes at the end of what is written. Without room the same bytes are written again, at the
+    /// same place: no sync has spoken of them yet.
+    async fn write(&self, bytes: Bytes) -> io::Result<()> {
+        let at = u64::from(self.open.written);
+        loop {
+            match self.open.file.write_at(at, bytes.clone()).await {
+                Err(error) if self.room.may_come(&error).await => {}
+                written => return written,
+            }
+        }
+    }
+
     /// Notes behind the last record that all before it is durable: without the mark, damage in
     /// the last batch would look like a torn write. Not synced, and overwritten by what comes next.
     async fn mark_synced(&mut self) -> io::Result<()> {
@@ -397,10 +441,7 @@ impl Writer {
         }
         let mut mark = BytesMut::with_capacity(FRAME_BYTES);
         Record::Synced.encode(0, self.place(), self.synced, &mut mark);
-        self.open
-            .file
-            .write_at(u64::from(self.open.written), mark.freeze())
-            .await
+        self.write(mark.freeze()).await
     }
 
     /// Seals the open segment, durably, and begins the next, with room for `first_bytes`.
@@ -409,10 +450,14 @@ impl Writer {
         self.flush(true).await?;
         let sequence = self.open.sequence + 1;
         let spare = self.spares.pop();
-        self.open = self
-            .preparation()
-            .begin(sequence, &self.mirror, first_bytes, spare)
-            .await?;
+        self.open = loop {
+            let place = self.preparation();
+            let begun = place.begin(sequence, &self.mirror, first_bytes, spare);
+            match begun.await {
+                Err(error) if self.room.may_come(&error).await => {}
+                begun => break begun?,
+            }
+        };
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         self.segments.insert(
             sequence,

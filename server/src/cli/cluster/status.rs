@@ -58,6 +58,27 @@ fn show(node: &StatusView) {
         "node {} ({}, http {})",
         node.node_id, node.version, node.http
     ));
+    for warning in &node.health.warnings {
+        say(&format!("  WARNING: {warning}"));
+    }
+    let clocks = node.health.clocks.iter().map(|(peer, clock)| {
+        let signed = clock.ahead_ms;
+        format!(
+            "node {peer} {signed:+} ms (give or take {})",
+            clock.error_ms
+        )
+    });
+    let clocks: Vec<String> = clocks.collect();
+    if !clocks.is_empty() {
+        say(&format!("  clocks of others: {}", clocks.join(", ")));
+    }
+    if let Some(free) = node.health.disk_free_bytes {
+        say(&format!(
+            "  disk: {} MB free, {}",
+            free >> 20,
+            node.health.room
+        ));
+    }
     say("  group  role       term  leader  committed    applied   snapshot");
     for group in &node.groups {
         let leader = group

@@ -119,6 +119,7 @@ mod tests {
                 version: "0".to_owned(),
                 http: ([127, 0, 0, 1], 1).into(),
                 groups: Vec::new(),
+                health: Default::default(),
             },
             scrape: Scrape::read(text),
         };

@@ -38,13 +38,6 @@ struct PeerTable {
     addr: String,
 }
 
-/// A cluster's id that no other has.
-pub(super) fn cluster_id() -> uuid::Uuid {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).expect("the system has entropy after boot");
-    uuid::Builder::from_random_bytes(id).into_uuid()
-}
-
 /// Writes each node's file. All of them are the first members.
 pub(super) fn write_configs(cluster: &Cluster) -> Result<(), Error> {
     let all: Vec<&Node> = cluster.nodes.iter().collect();

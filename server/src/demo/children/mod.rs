@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use self::ports::{PORTS, Ports};
 pub use self::provider::ProviderProcess;
-use crate::dice::secret_hex;
+use crate::dice::{fresh_id, secret_hex};
 use crate::http_client::{Connection, Request};
 use crate::node::config::RaftTiming;
 
@@ -195,7 +195,7 @@ impl Cluster {
             program,
             secret,
             shards: plan.shards,
-            id: config_files::cluster_id(),
+            id: fresh_id(),
             dir: plan.dir.clone(),
             ports,
         })

@@ -19,7 +19,7 @@ pub use self::audit::DigestView;
 pub use self::members::{
     AddRequest, BlockedView, ChangeView, GroupSeenView, MembersView, NodeView, RebalanceRequest,
 };
-pub use self::status::{GroupView, StatusView};
+pub use self::status::{ClockView, GroupView, HealthView, StatusView};
 use super::backend::Replicas;
 use super::members::MoverSays;
 use crate::read_model::ReadModel;
@@ -38,6 +38,8 @@ pub struct Admin {
     pub http: std::net::SocketAddr,
     /// Shards the cluster is to have.
     pub shards: u16,
+    /// From how many ms on a peer's clock is complained of.
+    pub clock_warn_ms: u64,
     /// Whether it was started to join a cluster that exists.
     pub joins: bool,
     /// What the mover of this node has to say.

@@ -1,9 +1,13 @@
 //! What this node sees of its groups.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use raft_node::Health;
+use raft_node::health::PeerClock;
+use raft_node::storage::Level;
 use serde::{Deserialize, Serialize};
 
 use super::Admin;
@@ -21,6 +25,37 @@ pub struct StatusView {
     pub http: std::net::SocketAddr,
     /// Every group it has a replica of.
     pub groups: Vec<GroupView>,
+    /// How it is doing; absent from older releases.
+    #[serde(default)]
+    pub health: HealthView,
+}
+
+/// How a node is doing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct HealthView {
+    /// `ample`, `short` or `scarce`.
+    pub room: String,
+    /// Bytes that are free on the disk of its data directory, if it can tell.
+    pub disk_free_bytes: Option<u64>,
+    /// Writes that wait for room.
+    pub writes_waiting: u64,
+    /// By how many ms each peer's clock is ahead of this node's, and how far that may be wrong.
+    pub clocks: BTreeMap<u64, ClockView>,
+    /// Whether its clock is far from most of its peers'.
+    pub clock_is_far: bool,
+    /// What has work and makes no progress.
+    pub stuck: Vec<String>,
+    /// What is complained of, in words.
+    pub warnings: Vec<String>,
+}
+
+/// A peer's clock, as a node sees it.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct ClockView {
+    /// By how many ms it is ahead.
+    pub ahead_ms: i64,
+    /// How far that may be wrong.
+    pub error_ms: u64,
 }
 
 /// One group, as this node sees it.
@@ -64,5 +99,43 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<StatusView> 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         http: admin.http,
         groups: groups.collect(),
+        health: health(admin.node.health(), admin.clock_warn_ms),
     })
+}
+
+fn health(health: &Health, clock_warn_ms: u64) -> HealthView {
+    let room = health.room();
+    let clocks = health.clocks();
+    let stuck: Vec<String> = health.stuck().iter().map(ToString::to_string).collect();
+    let free = room.space().map(|space| space.free);
+    let mut warnings = stuck.clone();
+    if room.level() > Level::Ample {
+        let left = free.map_or(String::new(), |free| format!(", {} MB left", free >> 20));
+        let level = format!("{:?}", room.level()).to_lowercase();
+        warnings.push(format!("room on the disk is {level}{left}"));
+    }
+    for (peer, clock) in &clocks {
+        if clock.is_further_than(clock_warn_ms) {
+            let ahead_ms = clock.ahead_ms;
+            warnings.push(format!(
+                "the clock of node {peer} is {ahead_ms} ms ahead of this one's"
+            ));
+        }
+    }
+    if health.clock_is_far() {
+        warnings.push("this node's clock is far from most others'; it should not lead".to_owned());
+    }
+    let clocks = clocks.into_iter().map(|(peer, clock)| {
+        let PeerClock { ahead_ms, error_ms } = clock;
+        (peer, ClockView { ahead_ms, error_ms })
+    });
+    HealthView {
+        room: format!("{:?}", room.level()).to_lowercase(),
+        disk_free_bytes: free,
+        writes_waiting: room.waiting() as u64,
+        clocks: clocks.collect(),
+        clock_is_far: health.clock_is_far(),
+        stuck,
+        warnings,
+    }
 }

@@ -64,6 +64,14 @@ pub(super) async fn change_from(
     let bytes = cluster::codec::encode_command(command);
     let client = admin.node.client();
     let committed = client.propose(SYSTEM_GROUP, bytes, COMMIT_WITHIN).await;
+    if let Ok(committed) = &committed {
+        // Who asks this node next what is left to do must not hear what was so before. If it lags, the
+        // change is made all the same.
+        let index = committed.index;
+        let _ = client
+            .wait_applied(SYSTEM_GROUP, index, COMMIT_WITHIN)
+            .await;
+    }
     let outcome = committed
         .map_err(|error| error.to_string())
         .and_then(|committed| {
