@@ -27,3 +27,5 @@ pub mod progress;
 pub mod read_model;
 #[cfg(feature = "process")]
 pub mod sandbox;
+#[cfg(feature = "process")]
+pub mod settings;

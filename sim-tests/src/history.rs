@@ -83,6 +83,7 @@ pub struct History {
 #[derive(Default)]
 struct Inner {
     yes: Vec<Yes>,
+    granted: Vec<(String, String)>,
     ops: Vec<Op>,
     trespasses: Vec<Trespass>,
     lines: Vec<String>,
@@ -114,6 +115,17 @@ impl History {
     pub fn yes(&self, yes: Yes) {
         self.note(&format!("{:?} {} {:?}", yes.told, yes.order, yes.seats));
         self.lock().yes.push(yes);
+    }
+
+    /// Keeps what an operator was granted: the request's name, and what it was.
+    pub fn granted(&self, request: &str, action: &str) {
+        let granted = (request.to_owned(), action.to_owned());
+        self.lock().granted.push(granted);
+    }
+
+    /// All that operators were granted.
+    pub fn all_granted(&self) -> Vec<(String, String)> {
+        self.lock().granted.clone()
     }
 
     /// Keeps a request and its answer.

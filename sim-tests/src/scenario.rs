@@ -217,6 +217,9 @@ pub struct Scenario {
     /// Backups taken while people buy. Reaches cuts through conversations, and bases that are
     /// replaced while they are being read.
     pub backups: u64,
+    /// Errands of an operator while people buy: keys made, used and revoked, leaders moved. Reaches
+    /// changes that are proposed twice, and trails that go through snapshots.
+    pub clerk: u64,
 }
 
 impl Default for Scenario {
@@ -258,6 +261,7 @@ impl Default for Scenario {
             step_crash_percent: 0,
             across: 0,
             backups: 0,
+            clerk: 0,
         }
     }
 }
@@ -361,6 +365,7 @@ impl Scenario {
             step_crash_percent: now_and_then(40, 5, 50),
             across: 0,
             backups: Self::backups(seed),
+            clerk: Self::clerk(seed),
         };
         // A draw of its own: it changes nobody else's.
         match Stream::new(seed, "scarce").percent(12) {
@@ -393,6 +398,15 @@ impl Scenario {
         let draw = Stream::new(seed, "backups");
         match draw.percent(40) {
             true => draw.between(1, 12),
+            false => 0,
+        }
+    }
+
+    /// From a stream of its own as well.
+    fn clerk(seed: u64) -> u64 {
+        let draw = Stream::new(seed, "clerk");
+        match draw.percent(50) {
+            true => draw.between(1, 10),
             false => 0,
         }
     }
@@ -435,6 +449,7 @@ impl Scenario {
             step_crash_percent: 100,
             across: 4,
             backups: Self::backups(seed),
+            clerk: Self::clerk(seed),
             ..Self::default()
         }
     }

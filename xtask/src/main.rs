@@ -1,4 +1,4 @@
-//! The developers' commands: `cargo xtask test | sim | real | bench`.
+//! The developers' commands: `cargo xtask test | sim | real | bench | deb`.
 
 #![expect(
     clippy::print_stdout,
@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod deb;
 mod real;
 mod run;
 mod sim;
@@ -27,6 +28,8 @@ enum Command {
     Real(real::Args),
     /// Benchmarks: the ledger's, then reserving over HTTP against three nodes.
     Bench,
+    /// A Debian package, unpacked and tried.
+    Deb(deb::Args),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Command::Sim(args) => sim::run(&args),
         Command::Real(args) => real::run(&args),
         Command::Bench => bench::run(),
+        Command::Deb(args) => deb::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

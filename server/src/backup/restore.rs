@@ -12,10 +12,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cluster::SYSTEM_GROUP;
-use cluster::catalogue::CatalogueCommand;
+use cluster::catalogue::{CatalogueCommand, Deed, Who};
 use raft_node::Stamp;
 use raft_node::backup::{Laid, LogEntry, Position, lay_down};
 use raft_node::platform::Platform;
+use uuid::Uuid;
 
 use super::BackupError;
 use super::chain::{self, Chain};
@@ -60,7 +61,7 @@ pub async fn restore(
         digest: world.digest(group),
     });
     let restored = restored.collect();
-    continue_lineage(&mut world, manifest)?;
+    continue_lineage(&mut world, manifest, configs[0].cluster_id)?;
     for config in configs {
         write(config, &world).await?;
     }
@@ -173,13 +174,24 @@ fn beside(dir: &Path) -> PathBuf {
 }
 
 /// The first entry of the new cluster's life: says where the state began.
-fn continue_lineage(world: &mut World, manifest: &Manifest) -> Result<(), BackupError> {
+fn continue_lineage(
+    world: &mut World,
+    manifest: &Manifest,
+    cluster: Uuid,
+) -> Result<(), BackupError> {
     let system = world.group(SYSTEM_GROUP);
     let last = system
         .last()
         .ok_or_else(|| BackupError::Inconsistent("the system group is empty".to_owned()))?;
     let command = CatalogueCommand::ContinueLineage {
         lineage: manifest.lineage.as_u128(),
+    };
+    let deed = Deed {
+        id: cluster.as_u128(),
+        who: Who::CommandLine,
+        request: String::new(),
+        action: "cluster.restore".to_owned(),
+        about: format!("from a backup of cluster {}", manifest.cluster_id),
     };
     let stamp = Stamp {
         at_ms: system.stamped_ms(),
@@ -189,7 +201,7 @@ fn continue_lineage(world: &mut World, manifest: &Manifest) -> Result<(), Backup
         term: last.term,
         index: last.index + 1,
     };
-    let entry = LogEntry::of_command(at, stamp, cluster::codec::encode_command(&command));
+    let entry = LogEntry::of_command(at, stamp, cluster::codec::encode_for(Some(&deed), &command));
     let applied = world.apply(SYSTEM_GROUP, &entry);
     applied.map_err(|error| BackupError::Inconsistent(error.to_string()))
 }

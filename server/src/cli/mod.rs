@@ -18,8 +18,12 @@ pub mod dev;
 mod error;
 mod identity;
 mod init;
+mod key;
 pub mod sandbox_provider;
+mod service;
 mod start;
+mod trail;
+mod words;
 
 pub use error::CliError;
 
@@ -64,6 +68,11 @@ pub enum Command {
     /// Backs a running cluster up, checks backups, restores them into a new cluster.
     #[command(subcommand)]
     Backup(backup::Args),
+    /// Makes, lists and revokes keys of the HTTP API.
+    #[command(subcommand)]
+    Key(key::Args),
+    /// Shows who changed what, and when.
+    Trail(trail::Args),
     /// Proves the promises: for running nodes, or for a stopped node's directory.
     Audit(audit::Args),
     /// Makes the certificates of a cluster.
@@ -74,6 +83,11 @@ pub enum Command {
     Config(config::Args),
     /// The payment provider for development, a process of its own.
     SandboxProvider(sandbox_provider::Args),
+    /// Prints what a shell needs to complete `usher`.
+    Completions(words::Completions),
+    /// Writes a page for `man` about every command.
+    #[command(hide = true)]
+    Man(words::Man),
 }
 
 /// Runs the program.
@@ -103,9 +117,13 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Init(args) => init::run(args).await,
         Command::Cluster(args) => cluster::run(args).await,
         Command::Backup(args) => backup::run(args).await,
+        Command::Key(args) => key::run(args).await,
+        Command::Trail(args) => trail::run(args).await,
         Command::Audit(args) => audit::run(args).await.map_err(failed),
         Command::Cert(args) => cert::run(args),
         Command::Config(args) => config::run(args),
+        Command::Completions(args) => words::completions(&args),
+        Command::Man(args) => words::man(&args),
         Command::SandboxProvider(args) => sandbox_provider::run(args).await.map_err(failed),
     }
 }

@@ -185,9 +185,10 @@ impl CatalogueMachine {
 impl Machine for CatalogueMachine {
     fn apply(&mut self, entry: Entry<'_>) -> Vec<Bytes> {
         let mut state = self.shared.write();
+        let at = Timestamp(entry.stamp.at_ms);
         let outcomes = entry.commands.iter().map(|bytes| {
-            let outcome = match cluster::codec::decode_command(bytes) {
-                Ok(command) => state.machine.apply(&command),
+            let outcome = match cluster::codec::decode_for(bytes) {
+                Ok((by, command)) => state.machine.apply_for(at, by.as_ref(), &command),
                 Err(_) => Err(CatalogueRejection::Malformed),
             };
             cluster::codec::encode_outcome(&outcome)

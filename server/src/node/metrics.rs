@@ -242,6 +242,26 @@ fn rules(shards: &BTreeMap<ShardId, Shard>, registry: &mut Registry) {
     registry.register("commands", "Commands applied", commands);
 }
 
+#[cfg(feature = "process")]
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfFile {
+    file: String,
+}
+
+/// When the certificates that are in use end.
+#[cfg(feature = "process")]
+pub fn certificates(ends: &[raft_node::platform::tls::Expiry], registry: &mut Registry) {
+    let registry = registry.sub_registry_with_prefix("usher_certificate");
+    let family = Family::<OfFile, Gauge>::default();
+    for end in ends {
+        let file = end.path.display().to_string();
+        family.get_or_create(&OfFile { file }).set(number(end.at_s));
+    }
+    let help =
+        "When the certificates in a file end, in seconds since 1970: the one that ends first";
+    registry.register_with_unit("expires", help, Unit::Seconds, family);
+}
+
 fn history(complete: bool, registry: &mut Registry) {
     let registry = registry.sub_registry_with_prefix("usher_read_model");
     let help = "1 while people's lists have everything the feed has";
@@ -270,6 +290,7 @@ mod tests {
             .get_or_create(&Answer { route, status })
             .inc();
         metrics.refusals.get_or_create(&Kind { kind }).inc();
+        metrics.keys_refused.get_or_create(&Kind { kind }).inc();
         metrics.shed.get_or_create(&Kind { kind }).inc();
         metrics.took(route, Duration::from_millis(3));
         metrics.payment_call("capture", "done");
@@ -293,6 +314,9 @@ mod tests {
             let shard = of(&Ledger::new(ShardId(1)));
             rules(&[(ShardId(1), shard)].into(), registry);
             history(true, registry);
+            let path = "certs/node-1.pem".into();
+            let at_s = 1_900_000_000;
+            certificates(&[raft_node::platform::tls::Expiry { path, at_s }], registry);
         });
         metrics.render()
     }
@@ -305,6 +329,8 @@ mod tests {
         assert!(text.contains("usher_raft_age_seconds{group=\"1\"} 1.5\n"));
         assert!(text.contains("usher_ledger_places{shard=\"1\",state=\"sold\"} 0\n"));
         assert!(text.contains("usher_read_model_complete 1\n"));
+        let ends = "usher_certificate_expires_seconds{file=\"certs/node-1.pem\"} 1900000000\n";
+        assert!(text.contains(ends), "{text}");
     }
 
     #[test]

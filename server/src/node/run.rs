@@ -110,6 +110,11 @@ pub async fn run(
         ..Instruments::default()
     };
     let mut server = start(config, platform, gateway, instruments, Some(facts)).await?;
+    if let Some(tls) = &tls {
+        let tls = tls.admin.clone();
+        let metrics = &server.state.metrics;
+        metrics.add(move |registry| super::metrics::certificates(&tls.expiry(), registry));
+    }
     server.tls = tls;
     Ok(server)
 }
@@ -301,6 +306,7 @@ impl Server {
             joins: self.config.join,
             mover: self.mover.clone(),
             history: self.read_model.clone(),
+            door: self.state.clone(),
         };
         let backups = Backups::new(
             self.node.clone(),
@@ -308,7 +314,7 @@ impl Server {
             self.config.clone(),
         );
         admin::router(admin)
-            .merge(backup::router(backups))
+            .merge(backup::router(backups, &self.state))
             .merge(api::admin_router(self.state.clone()))
     }
 

@@ -1,22 +1,22 @@
 //! A cluster's first command.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use cluster::SYSTEM_GROUP;
+use axum::{Extension, Json};
 use cluster::catalogue::CatalogueCommand;
 use raft_node::error::InitializeError;
 
+use super::access::By;
+use super::commit::{NotDone, commit};
 use super::{Admin, problem};
 
-/// How long `init` waits for the new cluster's system group to decide.
-const INIT_WITHIN: Duration = Duration::from_secs(15);
-
-pub(super) async fn init(State(admin): State<Arc<Admin>>) -> Response {
+pub(super) async fn init(
+    State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
+) -> Response {
     if admin.joins {
         let detail = "this node was started to join a cluster that exists; run `usher init` on a \
                       node of a new one, or start this one without --join"
@@ -31,26 +31,18 @@ pub(super) async fn init(State(admin): State<Arc<Admin>>) -> Response {
     }
     // The number of shards becomes part of the replicated state; repeating `init` is harmless,
     // another number of shards is refused.
-    let command = cluster::codec::encode_command(&CatalogueCommand::FixShards {
-        shards: admin.shards,
-    });
-    let committed = admin
-        .node
-        .client()
-        .propose(SYSTEM_GROUP, command, INIT_WITHIN)
-        .await;
-    let outcome = committed
-        .map_err(|error| error.to_string())
-        .and_then(|committed| {
-            cluster::codec::decode_outcome(&committed.outcome).map_err(|error| error.to_string())
-        });
-    match outcome {
-        Ok(Ok(_)) => Json(serde_json::json!({ "shards": admin.shards })).into_response(),
-        Ok(Err(rejection)) => problem(
+    let shards = admin.shards;
+    let command = CatalogueCommand::FixShards { shards };
+    let deed = by.deed("cluster.init", format!("{shards} shards"));
+    match commit(&admin, &deed, &command).await {
+        Ok(()) => Json(serde_json::json!({ "shards": shards })).into_response(),
+        Err(NotDone::Refused(rejection)) => problem(
             StatusCode::CONFLICT,
             "NOT_INITIALIZED",
             rejection.to_string(),
         ),
-        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "NO_LEADER", error),
+        Err(NotDone::NotCommitted(error)) => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "NO_LEADER", error)
+        }
     }
 }
