@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cluster::catalogue::{CatalogueCommand, CatalogueOutcome, EventRecord};
+use cluster::catalogue::{CatalogueCommand, CatalogueOutcome, Deed, EventRecord, KeyId, KeyRecord};
 use cluster::route::Router;
 use futures::future::BoxFuture;
 use ledger::{Command, EventId, Ledger, Outcome, ShardId, Timestamp};
@@ -84,6 +84,9 @@ pub trait Backend: Send + Sync + 'static {
     /// All events, from the local catalogue replica.
     fn events(&self) -> Vec<Arc<EventRecord>>;
 
+    /// A key of the HTTP API, from the local catalogue replica.
+    fn api_key(&self, key: KeyId) -> Option<KeyRecord>;
+
     /// Whether every shard knows the newest version of an event (as the local replica sees it).
     fn installed_everywhere(&self, event: EventId) -> bool;
 
@@ -95,9 +98,10 @@ pub trait Backend: Send + Sync + 'static {
         deadline: Duration,
     ) -> BoxFuture<'_, Result<Committed<Outcome>, BackendError>>;
 
-    /// Proposes to the catalogue.
+    /// Proposes to the catalogue what somebody asked for; granted, it stands in the trail.
     fn propose_catalogue(
         &self,
+        by: Deed,
         command: CatalogueCommand,
         deadline: Duration,
     ) -> BoxFuture<'_, Result<Committed<CatalogueOutcome>, BackendError>>;

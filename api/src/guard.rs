@@ -1,5 +1,5 @@
-//! What happens around every route, once: the request's name, shedding under overload, problems'
-//! bodies, panics, counting, the access log.
+//! What happens around every route, once: the request's name, shedding under overload, who may ask at
+//! all, problems' bodies, panics, counting, the access log.
 //!
 //! Under overload strangers wait, promises do not (P9): browsing is shed first, then polling,
 //! joining, reserving; payments, refunds and webhooks never.
@@ -14,6 +14,8 @@ use futures::FutureExt;
 use http::{HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
 
+use crate::auth::access::{self, Entry};
+use crate::auth::{RequestName, Role};
 use crate::extract;
 use crate::metrics::{Answer, Kind};
 use crate::problem::{Code, Problem};
@@ -63,6 +65,8 @@ pub struct Guard {
     pub route: &'static str,
     /// How early it is shed.
     pub class: Class,
+    /// Who may ask for it.
+    pub access: &'static Entry,
 }
 
 /// A request in the count of requests.
@@ -75,6 +79,33 @@ impl Drop for Counted<'_> {
 }
 
 impl Guard {
+    /// The guard of a route. Every route stands in the table of who may ask for it.
+    pub fn of(state: &AppState, route: &'static str, class: Class) -> Self {
+        Self {
+            state: state.clone(),
+            route,
+            class,
+            access: access::entry(route).expect("every route says who may ask for it"),
+        }
+    }
+
+    /// Asks who it is where that matters, and leaves the answer to the handler.
+    fn identify(&self, request: &mut Request, name: &str) -> Result<(), Problem> {
+        let Some(roles) = self.access.roles(request.method()) else {
+            return Ok(());
+        };
+        let caller = self.state.caller(request.headers())?;
+        if !roles.contains(&caller.role) {
+            return Err(Problem::new(Code::Forbidden, access::refusal(roles)));
+        }
+        request.extensions_mut().insert(caller);
+        if caller.role != Role::Buyer {
+            let name = RequestName(name.to_owned());
+            request.extensions_mut().insert(name);
+        }
+        Ok(())
+    }
+
     fn admit(&self, running: usize) -> Result<(), Problem> {
         let (label, percent) = self.class.entry();
         let max = self.state.config.limits.requests_max;
@@ -94,13 +125,13 @@ impl Guard {
 }
 
 /// The middleware.
-pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let state = &guard.state;
     let started = Instant::now();
     let name = state.request_ids.of(request.headers());
     let running = state.requests.fetch_add(1, Ordering::Relaxed);
     let _counted = Counted(state);
-    let outcome = match checked(&guard, &request, running) {
+    let outcome = match checked(&guard, &mut request, running, &name) {
         Ok(()) => AssertUnwindSafe(next.run(request))
             .catch_unwind()
             .await
@@ -132,7 +163,12 @@ pub async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> 
     response
 }
 
-fn checked(guard: &Guard, request: &Request, running: usize) -> Result<(), Problem> {
+fn checked(
+    guard: &Guard,
+    request: &mut Request,
+    running: usize,
+    name: &str,
+) -> Result<(), Problem> {
     guard.admit(running)?;
     if guard.class.is_new_demand() && !guard.state.backend.has_room() {
         return Err(no_room());
@@ -140,7 +176,7 @@ fn checked(guard: &Guard, request: &Request, running: usize) -> Result<(), Probl
     if request.method() == Method::POST {
         extract::idempotency_key(request.headers())?;
     }
-    Ok(())
+    guard.identify(request, name)
 }
 
 /// Gives problems their bodies.

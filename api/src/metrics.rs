@@ -71,6 +71,8 @@ pub struct Metrics {
     pub payment_calls: Family<PaymentLabels, Counter>,
     /// Follow-ups given up after the answer; the courier repairs them.
     pub followups_lost: Counter,
+    /// Keys of the API that did not open, by what was wrong with them.
+    pub keys_refused: Family<Kind, Counter>,
     /// Requests that panicked.
     pub panics: Counter,
     /// What else this process counts.
@@ -93,6 +95,7 @@ impl Metrics {
             streams: Gauge::default(),
             payment_calls: Family::default(),
             followups_lost: Counter::default(),
+            keys_refused: Family::default(),
             panics: Counter::default(),
             others: Arc::default(),
         }
@@ -173,6 +176,11 @@ impl Metrics {
             "followups_lost",
             "Follow-ups of an answer left to the courier",
             self.followups_lost.clone(),
+        );
+        api.register(
+            "keys_refused",
+            "Keys of the API that did not open: malformed, unknown, revoked, expired",
+            self.keys_refused.clone(),
         );
         api.register(
             "panics",

@@ -49,6 +49,10 @@ codes! {
     Unauthenticated = UNAUTHORIZED, "UNAUTHENTICATED", "A valid bearer token is needed";
     /// The token's role does not allow it.
     Forbidden = FORBIDDEN, "FORBIDDEN", "Not allowed";
+    /// More wrong keys a second than are told what is wrong with them.
+    TooManyWrongKeys = TOO_MANY_REQUESTS, "TOO_MANY_WRONG_KEYS", "Too many wrong keys";
+    /// An operator's certificate or key of another role.
+    RoleMissing = FORBIDDEN, "ROLE_MISSING", "The role does not allow this";
     /// No such route.
     RouteUnknown = NOT_FOUND, "NOT_FOUND", "No such resource";
     /// The route exists, not with this method.

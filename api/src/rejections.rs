@@ -117,7 +117,7 @@ pub fn catalogue(rejection: CatalogueRejection) -> Problem {
         CatalogueRejection::EventUnknown => Code::EventUnknown,
         CatalogueRejection::VersionConflict { .. } => Code::VersionConflict,
         CatalogueRejection::EventsMax => Code::EventsMax,
-        // Nodes are the operators' business (`server/src/node/admin/`): no route here asks for them.
+        // Nodes and keys are the operators' business (`server/src/node/admin/`): no route here asks for them.
         CatalogueRejection::NodeInvalid
         | CatalogueRejection::NodeIdTaken
         | CatalogueRejection::NodeWasRemoved
@@ -130,7 +130,11 @@ pub fn catalogue(rejection: CatalogueRejection) -> Problem {
         | CatalogueRejection::NodeIsLeaving
         | CatalogueRejection::NotDrained
         | CatalogueRejection::PlacementConflict { .. }
-        | CatalogueRejection::PlacementInvalid => Code::Internal,
+        | CatalogueRejection::PlacementInvalid
+        | CatalogueRejection::KeyInvalid
+        | CatalogueRejection::KeyIdTaken
+        | CatalogueRejection::KeysMax
+        | CatalogueRejection::KeyUnknown => Code::Internal,
     };
     Problem::new(code, rejection.to_string())
 }

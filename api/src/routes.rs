@@ -14,21 +14,13 @@ use crate::{auth, events, orders, payments, probes, queue, reserve, routes_histo
 /// The public door.
 pub fn router(state: AppState) -> Router {
     let on = |route: &'static str, class: Class, methods: MethodRouter<AppState>| {
-        let guarded = Guard {
-            state: state.clone(),
-            route,
-            class,
-        };
+        let guarded = Guard::of(&state, route, class);
         methods.layer(from_fn_with_state(guarded, guard))
     };
     let docs: Router<AppState> = SwaggerUi::new("/docs")
         .url("/openapi.json", Document::openapi())
         .into();
-    let docs_guard = Guard {
-        state: state.clone(),
-        route: "docs",
-        class: Class::Browse,
-    };
+    let docs_guard = Guard::of(&state, "docs", Class::Browse);
     let unknown = on("unknown", Class::Browse, axum::routing::any(guard::unknown));
     let mut router = Router::new()
         .route(
@@ -135,11 +127,7 @@ pub fn admin_router(state: AppState) -> Router {
 
 fn probes_of(state: &AppState) -> Router<AppState> {
     let on = |route: &'static str, methods: MethodRouter<AppState>| {
-        let guarded = Guard {
-            state: state.clone(),
-            route,
-            class: Class::Never,
-        };
+        let guarded = Guard::of(state, route, Class::Never);
         methods.layer(from_fn_with_state(guarded, guard))
     };
     Router::new()

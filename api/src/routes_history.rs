@@ -265,7 +265,7 @@ pub async fn feed(
     let event =
         text::parse_event(&id).ok_or_else(|| Problem::new(Code::EventUnknown, "no such event"))?;
     let record = state.event(event)?;
-    caller.organizer_of(&record)?;
+    caller.looks_at(&record)?;
     let shards = state.router()?.count();
     if !(1..=shards).contains(&query.shard) {
         return Err(Problem::new(Code::QueryInvalid, format!("1 to {shards}")).at("shard"));

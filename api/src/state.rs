@@ -9,6 +9,7 @@ use cluster::route::Router;
 use ledger::{EventId, Ledger, ShardId};
 
 use crate::auth::Identities;
+use crate::auth::key::WrongKeys;
 use crate::backend::{self, Backend, Freshness};
 use crate::config::ApiConfig;
 use crate::events::SeatMaps;
@@ -37,6 +38,7 @@ pub struct Inner {
     /// What this node remembers beside its ledgers, once the process has put it there.
     pub history: HistorySlot,
     pub(crate) identities: Identities,
+    pub(crate) wrong_keys: WrongKeys,
     pub(crate) queue_tokens: QueueTokens,
     pub(crate) ticket_keys: TicketKeys,
     pub(crate) joins: Joins,
@@ -65,6 +67,7 @@ impl AppState {
         let metrics = Metrics::new();
         Ok(Self(Arc::new(Inner {
             identities: Identities::new(&config)?,
+            wrong_keys: WrongKeys::default(),
             queue_tokens: QueueTokens::new(&config.queue_keys)?,
             ticket_keys: TicketKeys::new(&config.ticket_keys)?,
             joins: Joins::new(config.limits.joins_waiting_max),

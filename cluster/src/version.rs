@@ -9,9 +9,11 @@
 //! | version | since | new words |
 //! |--:|---|---|
 //! | 1 | 0.1 | everything without a mark |
-//! | 2 | 0.2 | raising the version |
+//! | 2 | 0.2 | raising the version; keys of the API; who asked for a change, and the trail of it |
 
 /// The oldest version whose words this release still writes.
 pub const OLDEST: u16 = 1;
+/// Keys of the API, and the trail.
+pub const TRAIL: u16 = 2;
 /// The newest version that this release supports.
 pub const NEWEST: u16 = 2;

@@ -250,6 +250,12 @@ bugs! {
         /// A pass is not spent in the log.
         PassNotSpent,
     }
+    "operators" {
+        /// What an operator is granted is not written into the trail.
+        TrailForgets,
+        /// A key that was revoked still opens.
+        RevokedKeyOpens,
+    }
     "backups" {
         /// The newest entries of a group's log are left out of a backup.
         BackupWithoutLastSegment,

@@ -135,6 +135,7 @@ async fn writes_that_find_no_room_at_all_wait_for_it_and_nobody_ends() {
     let small = StorageOptions {
         segment_bytes: 4_096,
         segments_before_rewrite: 4,
+        ..StorageOptions::default()
     };
     // Nothing is kept free: it runs into the wall.
     let (cluster, disks) = on_disks(small, Some(0)).await;

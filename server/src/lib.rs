@@ -31,3 +31,5 @@ pub mod read_model;
 pub mod recover;
 #[cfg(feature = "process")]
 pub mod sandbox;
+#[cfg(feature = "process")]
+pub mod settings;

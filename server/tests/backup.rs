@@ -28,6 +28,7 @@ use server::demo::door::Doors;
 use server::demo::opening;
 use server::dice::Dice;
 use server::http_client::{Connection, Request, bearer};
+use server::node::admin::TrailView;
 use server::node::config::Config;
 use sha2::{Digest, Sha256};
 
@@ -100,6 +101,20 @@ async fn a_backup_taken_in_a_rush_is_the_cluster_at_its_cut_and_sells_on_in_a_ne
         }
         let new = Nodes::start(files).await;
         new.await_ready().await;
+        // The record of what was done goes on where the old cluster's ended.
+        let mut admin = Connection::new(new.admins()[0]);
+        let trail = admin.call(&Request::get("/admin/trail"), SOON).await;
+        let trail: TrailView = serde_json::from_slice(trail.unwrap().body).unwrap();
+        let actions: Vec<_> = trail.records.iter().map(|r| r.action.as_str()).collect();
+        assert_eq!(actions[..2], ["cluster.init", "event.create"], "{trail:?}");
+        let restored = trail.records.last().unwrap();
+        assert_eq!(restored.action, "cluster.restore", "{trail:?}");
+        assert_eq!(restored.by, "command line");
+        assert!(
+            restored
+                .about
+                .contains(&created.manifest.cluster_id.to_string())
+        );
         let paid = paid(&new).await;
         for sale in &before {
             assert_eq!(paid.get(&sale.order), Some(&sale.tickets), "{sale:?}");

@@ -190,6 +190,20 @@ async fn only_whom_the_authority_vouches_for_gets_in_and_only_as_far_as_the_role
     let done = guarded.ask("first", "prometheus", 1, &["init"]);
     assert_eq!(done.status.code(), Some(1));
     assert!(says(&done).contains("ROLE_MISSING"), "{}", says(&done));
+    // What was granted is on record, under the name in the certificate; when those end is a metric.
+    let done = guarded.ask("first", "prometheus", 1, &["trail"]);
+    let init = "cluster.init      1 shards  by certificate anna (operator)";
+    assert!(
+        String::from_utf8_lossy(&done.stdout).contains(init),
+        "{done:?}"
+    );
+    let metrics = Pool::new(guarded.cluster.doors()[0], 1);
+    let metrics = metrics.call(&Request::get("/metrics"), SOON).await.unwrap();
+    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    let ends = metrics
+        .lines()
+        .filter(|line| line.starts_with("usher_certificate_expires_seconds{"));
+    assert_eq!(ends.count(), 2, "{metrics}");
     // A node's certificate has no role, and neither has one for another cluster.
     let done = guarded.ask("first", "node-2", 1, &status);
     assert!(says(&done).contains("ROLE_MISSING"), "{}", says(&done));

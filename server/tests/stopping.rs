@@ -3,6 +3,15 @@
 //!
 //! Method: real processes; a stream of seat changes and a kept-alive connection are open all the while.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an operator beside a cluster: real time"
+)]
+#![allow(
+    clippy::zombie_processes,
+    reason = "it ends with this one (--exit-with-parent), and what it ends with is what is tested"
+)]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};

@@ -1,6 +1,7 @@
 //! What clients asked and were told, in order, and the hash that makes a run comparable.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -78,11 +79,13 @@ pub struct Trespass {
 pub struct History {
     elapsed: Box<dyn Fn() -> Duration + Send + Sync>,
     inner: Mutex<Inner>,
+    off_record: AtomicBool,
 }
 
 #[derive(Default)]
 struct Inner {
     yes: Vec<Yes>,
+    granted: Vec<(String, String)>,
     ops: Vec<Op>,
     trespasses: Vec<Trespass>,
     lines: Vec<String>,
@@ -96,6 +99,7 @@ impl History {
         Self {
             elapsed: Box::new(elapsed),
             inner: Mutex::default(),
+            off_record: AtomicBool::new(false),
         }
     }
 
@@ -114,6 +118,25 @@ impl History {
     pub fn yes(&self, yes: Yes) {
         self.note(&format!("{:?} {} {:?}", yes.told, yes.order, yes.seats));
         self.lock().yes.push(yes);
+    }
+
+    /// Keeps what an operator was granted: the request's name, and what it was.
+    pub fn granted(&self, request: &str, action: &str) {
+        if self.off_record.load(Ordering::SeqCst) {
+            return;
+        }
+        let granted = (request.to_owned(), action.to_owned());
+        self.lock().granted.push(granted);
+    }
+
+    /// Whether the cluster keeps no trail: its version is older.
+    pub fn keep_off_record(&self, off: bool) {
+        self.off_record.store(off, Ordering::SeqCst);
+    }
+
+    /// All that operators were granted.
+    pub fn all_granted(&self) -> Vec<(String, String)> {
+        self.lock().granted.clone()
     }
 
     /// Keeps a request and its answer.

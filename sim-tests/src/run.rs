@@ -11,8 +11,8 @@ use ledger::{Ledger, OrderId, ShardId};
 use raft_node::Role;
 use server::node::audit_view;
 
-use crate::checker::{self, Course, Evidence, Violation, nothing_is_left_over, replay};
-use crate::client::Client;
+use crate::checker::{self, Course, Evidence, Line, Violation, nothing_is_left_over, replay};
+use crate::client::{Client, Reply};
 use crate::fate::Fate;
 use crate::history::History;
 use crate::nemesis::{self, LEAD_AHEAD_MS_MAX};
@@ -23,7 +23,7 @@ use crate::steps::across::{self, Deck};
 use crate::steps::aimer::{Aimer, Shots};
 use crate::timeline;
 use crate::workload::{self, Show};
-use crate::world::{Alive, World, archivist, upgrader};
+use crate::world::{Alive, World, archivist, clerk, upgrader};
 
 /// How long buyers and disasters may go on, in simulated time.
 const SALE_WITHIN: Duration = Duration::from_secs(900);
@@ -86,6 +86,7 @@ pub async fn run(plan: Plan) -> Verdict {
     let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone(), blows));
     let archivist = tokio::spawn(archivist::keep(world.clone(), history.clone()));
     let upgrader = tokio::spawn(upgrader::keep(world.clone(), history.clone()));
+    let clerk = tokio::spawn(clerk::work(world.clone(), history.clone()));
     let deck = Arc::new(Deck::new(&world, &show).await);
     let context = || (world.clone(), show.clone(), history.clone());
     let mut buyers = Vec::new();
@@ -115,6 +116,9 @@ pub async fn run(plan: Plan) -> Verdict {
         archivist
             .await
             .expect("the archivist panics only on a bug of the simulator");
+        clerk
+            .await
+            .expect("the clerk panics only on a bug of the simulator");
     };
     let mut violations = Vec::new();
     if tokio::time::timeout(SALE_WITHIN, sale).await.is_err() {
@@ -223,7 +227,10 @@ async fn initialize(world: &Arc<World>, history: &Arc<History>) {
             .call("POST", "/operator/admin/init", None, &nothing)
             .await;
         history.note(&format!("init: {}", reply.code()));
-        if reply.code() == "200" {
+        // Where all begin with this release, so does the cluster.
+        let mixed = !world.scenario.upgrades_ms.is_empty();
+        let whole = |body: &serde_json::Value| body["version"] == cluster::version::NEWEST;
+        if matches!(&reply, Reply::Answered(200, body) if mixed || whole(body)) {
             return;
         }
         operator.pause(200, 600).await;
@@ -298,6 +305,8 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
         all_must_end: world.scenario.across > 0,
         left_over: Vec::new(),
         changed_messages: world.aimer.score().2,
+        granted: history.all_granted(),
+        trails: alive.iter().map(trail).collect(),
     };
     led(&alive)?;
     let owed = first
@@ -349,6 +358,23 @@ fn look(world: &World, history: &History, show: &Show) -> Result<Evidence, Strin
     }
     evidence.fates = fates(world);
     Ok(evidence)
+}
+
+/// What a replica's trail says.
+fn trail(alive: &Alive) -> Vec<Line> {
+    alive.replicas.catalogue.look(|catalogue, _, _| {
+        let records = catalogue.trail().records();
+        let line = records.map(|record| {
+            let deed = &record.deed;
+            (
+                record.number,
+                record.at.0,
+                deed.request.clone(),
+                deed.action.clone(),
+            )
+        });
+        line.collect()
+    })
 }
 
 /// What the run came through, from the first entry on.

@@ -223,6 +223,9 @@ pub struct Scenario {
     /// When each of the first nodes, which begin with the release before, is upgraded; none: all
     /// begin with this one. Reaches words that not everybody understands.
     pub upgrades_ms: Vec<u64>,
+    /// Errands of an operator while people buy: keys made, used and revoked, leaders moved. Reaches
+    /// changes that are proposed twice, and trails that go through snapshots.
+    pub clerk: u64,
 }
 
 impl Default for Scenario {
@@ -266,6 +269,7 @@ impl Default for Scenario {
             across: 0,
             backups: 0,
             upgrades_ms: Vec::new(),
+            clerk: 0,
         }
     }
 }
@@ -374,6 +378,7 @@ impl Scenario {
             across: 0,
             backups: Self::backups(seed),
             upgrades_ms: Self::upgrades(seed, nodes, lasts_ms),
+            clerk: Self::clerk(seed),
         };
         // A draw of its own: it changes nobody else's.
         match Stream::new(seed, "scarce").percent(12) {
@@ -419,6 +424,15 @@ impl Scenario {
         }
     }
 
+    /// From a stream of its own as well.
+    fn clerk(seed: u64) -> u64 {
+        let draw = Stream::new(seed, "clerk");
+        match draw.percent(50) {
+            true => draw.between(1, 10),
+            false => 0,
+        }
+    }
+
     /// The knobs of a seed whose every order spans shards and is crashed at a step of its own.
     pub fn steps(seed: u64) -> Self {
         let draw = Stream::new(seed, "steps");
@@ -457,6 +471,7 @@ impl Scenario {
             step_crash_percent: 100,
             across: 4,
             backups: Self::backups(seed),
+            clerk: Self::clerk(seed),
             ..Self::default()
         }
     }

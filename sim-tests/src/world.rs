@@ -7,6 +7,7 @@
 
 pub mod archivist;
 mod captures;
+pub mod clerk;
 pub mod faults;
 pub mod machine;
 pub mod postman;

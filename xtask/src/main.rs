@@ -1,4 +1,4 @@
-//! The developers' commands: `cargo xtask test | sim | real | upgrade | bench`.
+//! The developers' commands: `cargo xtask test | sim | real | upgrade | bench | deb`.
 
 #![expect(
     clippy::print_stdout,
@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod deb;
 mod real;
 mod run;
 mod sim;
@@ -30,6 +31,8 @@ enum Command {
     Upgrade(upgrade::Args),
     /// Benchmarks: the ledger's, then reserving over HTTP against three nodes.
     Bench,
+    /// A Debian package, unpacked and tried.
+    Deb(deb::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Real(args) => real::run(&args),
         Command::Upgrade(args) => upgrade::run(&args),
         Command::Bench => bench::run(),
+        Command::Deb(args) => deb::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -140,6 +140,8 @@ pub fn verify(keys: &[Key], token: &str, now: Timestamp) -> Result<Caller, &'sta
         person: person(&claims.iss, &claims.sub),
         role,
         until,
+        key: None,
+        event: None,
     })
 }
 

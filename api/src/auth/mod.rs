@@ -1,16 +1,23 @@
 //! Who is asking. People come with a bearer token of the operator's identity provider; the ledger
-//! never learns more of them than a [`BuyerId`].
+//! never learns more of them than a [`BuyerId`]. Programs of organizers, operators and gates may come
+//! with a key of the cluster instead (`key`). What each role may ask for is one table (`access`).
 
+pub mod access;
+mod acting;
 mod cache;
 mod issue;
 mod jwt;
+pub mod key;
 
 use axum::extract::FromRequestParts;
+use cluster::catalogue::{EventRecord, KeyId};
 use http::request::Parts;
 use http::{HeaderMap, header};
-use ledger::{BuyerId, Timestamp};
+use ledger::{BuyerId, EventId, Timestamp};
 use sha2::{Digest, Sha256};
 
+pub use acting::Acting;
+pub(crate) use acting::RequestName;
 pub(crate) use issue::__path_dev_token;
 pub use issue::{TokenAnswer, TokenRequest, dev_token};
 pub(crate) use jwt::hmac;
@@ -31,6 +38,8 @@ pub enum Role {
     Operator,
     /// Checks tickets at the entrance.
     Gate,
+    /// Looks at what operators see, and changes nothing. Keys only.
+    ReadOnly,
 }
 
 impl Role {
@@ -41,6 +50,17 @@ impl Role {
             "operator" => Some(Self::Operator),
             "gate" => Some(Self::Gate),
             _ => None,
+        }
+    }
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Buyer => "buyer",
+            Self::Organizer => "organizer",
+            Self::Operator => "operator",
+            Self::Gate => "gate",
+            Self::ReadOnly => "read-only",
         }
     }
 }
@@ -54,6 +74,10 @@ pub struct Caller {
     pub role: Role,
     /// When the token ends.
     pub until: Timestamp,
+    /// The key that was shown, if it was no token.
+    pub key: Option<KeyId>,
+    /// The one event the key is for.
+    pub event: Option<EventId>,
 }
 
 impl Caller {
@@ -63,17 +87,36 @@ impl Caller {
             .map(|()| self.person)
     }
 
-    /// Refuses everyone but organizers and operators.
-    pub fn organizer(&self) -> Result<(), Problem> {
-        let may = matches!(self.role, Role::Organizer | Role::Operator);
-        self.need(may, "this needs the role organizer")
+    /// Refuses everyone but operators and the organizer who created the event; a key for one event
+    /// opens that one.
+    pub fn organizer_of(&self, event: &EventRecord) -> Result<(), Problem> {
+        let own = match (self.role, self.event) {
+            (Role::Operator, None) => true,
+            (Role::Operator | Role::Organizer, Some(only)) => only == event.plan.event,
+            (Role::Organizer, None) => event.organizer == self.person.0,
+            (Role::Buyer | Role::Gate | Role::ReadOnly, _) => false,
+        };
+        self.need(own, "this event belongs to another organizer")
     }
 
-    /// Refuses everyone but operators and the organizer who created the event.
-    pub fn organizer_of(&self, event: &cluster::catalogue::EventRecord) -> Result<(), Problem> {
-        self.organizer()?;
-        let own = self.role == Role::Operator || event.organizer == self.person.0;
-        self.need(own, "this event belongs to another organizer")
+    /// Refuses everyone but those who run the event, and those who may look at all that they see.
+    pub fn looks_at(&self, event: &EventRecord) -> Result<(), Problem> {
+        match self.role {
+            Role::ReadOnly | Role::Gate => self.need(
+                self.is_for(event.plan.event),
+                "the key is for another event",
+            ),
+            _ => self.organizer_of(event),
+        }
+    }
+
+    /// Refuses a key that is for one event, where no event is meant.
+    pub fn unbound(&self) -> Result<(), Problem> {
+        self.need(self.event.is_none(), "the key is for one event only")
+    }
+
+    fn is_for(&self, event: EventId) -> bool {
+        self.event.is_none_or(|only| only == event)
     }
 
     fn need(&self, may: bool, detail: &'static str) -> Result<(), Problem> {
@@ -82,12 +125,24 @@ impl Caller {
     }
 }
 
+/// The guard has asked who it is, and whether the role may ask for the route at all.
 impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers)?;
-        state.identities.verify(token, state.backend.now())
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
+        let asked = parts.extensions.get().copied();
+        asked.ok_or_else(|| Problem::new(Code::Forbidden, "the route is open to no role"))
+    }
+}
+
+impl AppState {
+    /// Whoever sent these headers: a person with a token, or the holder of a key.
+    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        let shown = bearer(headers)?;
+        if shown.starts_with(key::PREFIX) {
+            return self.key_holder(shown);
+        }
+        self.identities.verify(shown, self.backend.now())
     }
 }
 

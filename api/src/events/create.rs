@@ -10,7 +10,7 @@ use ledger::event::{EventPlan, EventRules, QueueRules, SectionPlan};
 use sha2::{Digest, Sha256};
 
 use super::request::{CreateRequest, CreatedAnswer};
-use crate::auth::Caller;
+use crate::auth::{Acting, Caller};
 use crate::extract::{EVENT_BYTES_MAX, IdempotencyKey, Json};
 use crate::problem::{Code, Problem};
 use crate::rejections;
@@ -25,10 +25,11 @@ use crate::text;
 pub async fn create(
     State(state): State<AppState>,
     caller: Caller,
+    acting: Acting,
     IdempotencyKey(key): IdempotencyKey,
     Json(request): Json<CreateRequest, EVENT_BYTES_MAX>,
 ) -> Result<Response, Problem> {
-    caller.organizer()?;
+    caller.unbound()?;
     let mut chance = [0; 48];
     state.backend.entropy(&mut chance);
     let (secret, id) = chance.split_at(32);
@@ -79,10 +80,12 @@ pub async fn create(
         created_at: state.backend.now(),
         asked,
     };
+    let about = format!("{} {:?}", text::id(event.0), record.name);
+    let deed = acting.deed(&state, "event.create", about);
     let command = CatalogueCommand::CreateEvent(Box::new(record));
     let committed = state
         .backend
-        .propose_catalogue(command, state.config.limits.deadline)
+        .propose_catalogue(deed, command, state.config.limits.deadline)
         .await?;
     committed.outcome.map_err(rejections::catalogue)?;
     super::installed(&state, event, 1).await;

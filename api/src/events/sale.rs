@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::request::ADMIT_PER_MINUTE_MAX;
-use crate::auth::Caller;
+use crate::auth::{Acting, Caller};
 use crate::extract::{Json, PathText};
 use crate::problem::{Code, Problem};
 use crate::rejections;
 use crate::state::AppState;
+use crate::text;
 
 /// How often a change is computed anew because somebody else was faster.
 const RETRIES_MAX: usize = 8;
@@ -50,12 +51,14 @@ pub struct SaleAnswer {
 pub async fn change(
     State(state): State<AppState>,
     caller: Caller,
+    acting: Acting,
     path: PathText,
     Json(request): Json<SaleRequest>,
 ) -> Result<axum::Json<SaleAnswer>, Problem> {
-    caller.organizer()?;
     let event = super::in_path(&path)?;
     request.check()?;
+    let (action, about) = request.told();
+    let deed = acting.deed(&state, action, format!("{}{about}", text::id(event.0)));
     for _ in 0..RETRIES_MAX {
         let record = state.event(event)?;
         caller.organizer_of(&record)?;
@@ -72,7 +75,7 @@ pub async fn change(
         };
         let committed = state
             .backend
-            .propose_catalogue(command, state.config.limits.deadline)
+            .propose_catalogue(deed.clone(), command, state.config.limits.deadline)
             .await?;
         match committed.outcome {
             Ok(CatalogueReceipt::EventAt { version }) => {
@@ -118,6 +121,20 @@ impl SaleRequest {
             ));
         }
         Ok(())
+    }
+
+    /// What it is called in the trail, and what else it changes.
+    fn told(&self) -> (&'static str, String) {
+        let action = match self.action.as_deref() {
+            Some("open") => "sale.open",
+            Some("pause") => "sale.pause",
+            Some("resume") => "sale.resume",
+            Some("close") => "sale.close",
+            _ => "sale.rate",
+        };
+        let rate = self.admit_per_minute;
+        let about = rate.map_or(String::new(), |rate| format!(" {rate} admitted a minute"));
+        (action, about)
     }
 
     fn changed(&self, rules: &EventRules, now: Timestamp) -> Result<EventRules, Problem> {

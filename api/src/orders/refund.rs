@@ -9,11 +9,12 @@ use ledger::outcome::{OrderPhase, Receipt};
 
 use super::find;
 use super::view::{StatusAnswer, status};
-use crate::auth::Caller;
+use crate::auth::{Acting, Caller};
 use crate::extract::PathText;
 use crate::problem::Problem;
 use crate::rejections;
 use crate::state::AppState;
+use crate::text;
 
 /// Refunds an order. Repeating it starts no second refund.
 #[utoipa::path(post, path = "/api/v1/orders/{id}/refund", tag = "orders", params(("id" = String, Path)),
@@ -22,11 +23,19 @@ use crate::state::AppState;
 pub async fn refund(
     State(state): State<AppState>,
     caller: Caller,
+    acting: Acting,
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
-    caller.organizer()?;
-    let (known, _) = find::find_visible(&state, &id, &caller, false).await?;
+    // As of now: whether this starts a refund decides whether it stands in the trail.
+    let (known, _) = find::find_visible(&state, &id, &caller, true).await?;
     let order = known.id();
+    let deed = acting.deed(&state, "order.refund", text::id(order.0));
+    // Before the money goes back, which is decided in another group's log: what cannot be recorded is
+    // not done.
+    let before = known.phase() == OrderPhase::Paid;
+    if before {
+        state.note(deed.clone()).await?;
+    }
     let command = Command::StartRefund { order };
     let committed = state
         .backend
@@ -36,6 +45,10 @@ pub async fn refund(
         Receipt::Payment { phase } => phase,
         _ => OrderPhase::Refunding,
     };
+    // It was paid in this very moment.
+    if !before && !matches!(known.phase(), OrderPhase::Refunding | OrderPhase::Refunded) {
+        state.note(deed).await?;
+    }
     let answer = axum::Json(StatusAnswer {
         status: status(phase),
     });

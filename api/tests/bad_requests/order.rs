@@ -39,8 +39,8 @@ pub fn cases(world: &World) -> Vec<Case> {
         Case(
             "the gate",
             empty("GET", of(order, ""), &world.gus),
-            404,
-            "ORDER_UNKNOWN",
+            403,
+            "FORBIDDEN",
             "",
         ),
         Case(

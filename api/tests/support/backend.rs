@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use api::backend::{Backend, BackendError, Committed, Freshness, Missing};
-use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueOutcome, EventRecord};
+use cluster::catalogue::{
+    Catalogue, CatalogueCommand, CatalogueOutcome, Deed, EventRecord, KeyId, KeyRecord,
+};
 use cluster::route::Router;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -224,6 +226,10 @@ impl Backend for LocalBackend {
         self.lock().catalogue.events().cloned().collect()
     }
 
+    fn api_key(&self, key: KeyId) -> Option<KeyRecord> {
+        self.lock().catalogue.key(key).cloned()
+    }
+
     fn installed_everywhere(&self, event: EventId) -> bool {
         self.lock().catalogue.installed_everywhere(event)
     }
@@ -248,11 +254,14 @@ impl Backend for LocalBackend {
 
     fn propose_catalogue(
         &self,
+        by: Deed,
         command: CatalogueCommand,
         _: Duration,
     ) -> BoxFuture<'_, Result<Committed<CatalogueOutcome>, BackendError>> {
         async move {
-            let outcome = self.lock().catalogue.apply(&command);
+            let mut state = self.lock();
+            let outcome = state.catalogue.apply_for(self.now(), Some(&by), &command);
+            drop(state);
             Ok(Committed {
                 index: 1,
                 at: self.now(),

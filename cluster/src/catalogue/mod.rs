@@ -3,16 +3,20 @@
 //! version of each event until that shard has said that it has it.
 
 mod events;
+mod keys;
 mod nodes;
+mod trail;
 mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ledger::{EventId, ShardId};
+use ledger::{EventId, ShardId, Timestamp};
 use probes::Bug;
 
 pub use self::events::EventRecord;
+pub use self::keys::{KEY_NAME_BYTES_MAX, KEYS_MAX, KeyId, KeyRecord, KeyRole};
+pub use self::trail::{Deed, TRAIL_MAX, Trail, TrailRecord, WORDS_BYTES_MAX, Who};
 pub use self::words::{CatalogueCommand, CatalogueOutcome, CatalogueReceipt, CatalogueRejection};
 use crate::members::Registry;
 use crate::route::Router;
@@ -30,10 +34,31 @@ pub struct Catalogue {
     /// The version each shard is known to have. Absent: none.
     installed: BTreeMap<(EventId, ShardId), u64>,
     registry: Registry,
+    keys: BTreeMap<KeyId, KeyRecord>,
+    trail: Trail,
 }
 
 impl Catalogue {
-    /// Applies a command.
+    /// Applies a command that somebody may have asked for. What is granted stands in the trail, in
+    /// the same step: there is no change of theirs without a record.
+    pub fn apply_for(
+        &mut self,
+        at: Timestamp,
+        by: Option<&Deed>,
+        command: &CatalogueCommand,
+    ) -> CatalogueOutcome {
+        let outcome = self.apply(command);
+        // An older release that serves the same cluster would not note it.
+        if let (Some(deed), Ok(_)) = (by, &outcome)
+            && self.version() >= version::TRAIL
+            && !probes::planted(Bug::TrailForgets)
+        {
+            self.trail.note(at, deed);
+        }
+        outcome
+    }
+
+    /// Applies a command of the cluster's own.
     pub fn apply(&mut self, command: &CatalogueCommand) -> CatalogueOutcome {
         let raises = matches!(command, CatalogueCommand::RaiseVersion { .. });
         let early = probes::planted(Bug::NewWordsTooEarly);
@@ -80,6 +105,9 @@ impl Catalogue {
                 let version = self.version;
                 Ok(CatalogueReceipt::VersionAt { version })
             }
+            CatalogueCommand::CreateKey { key, record } => self.create_key(*key, record),
+            CatalogueCommand::RevokeKey { key, at } => self.revoke_key(*key, *at),
+            CatalogueCommand::Note => Ok(CatalogueReceipt::Noted),
         }
     }
 
@@ -102,6 +130,21 @@ impl Catalogue {
     /// The cluster in which this state began, when a restore carried it on into this one.
     pub fn lineage(&self) -> Option<u128> {
         self.lineage
+    }
+
+    /// A key of the HTTP API.
+    pub fn key(&self, key: KeyId) -> Option<&KeyRecord> {
+        self.keys.get(&key)
+    }
+
+    /// All keys, by id.
+    pub fn keys(&self) -> impl Iterator<Item = (KeyId, &KeyRecord)> {
+        self.keys.iter().map(|(&key, record)| (key, record))
+    }
+
+    /// What operators and organizers did.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
     }
 
     /// The nodes, and what they are to vote in.
@@ -176,6 +219,22 @@ impl Catalogue {
                 .collect(),
             installed: installed.into_iter().map(|(e, s, v)| ((e, s), v)).collect(),
             registry,
+            keys: BTreeMap::new(),
+            trail: Trail::default(),
+        }
+    }
+
+    /// The same with keys and a trail, for snapshots.
+    #[must_use]
+    pub fn with(
+        self,
+        keys: impl IntoIterator<Item = (KeyId, KeyRecord)>,
+        trail: impl IntoIterator<Item = TrailRecord>,
+    ) -> Self {
+        Self {
+            keys: keys.into_iter().collect(),
+            trail: Trail::from_records(trail),
+            ..self
         }
     }
 

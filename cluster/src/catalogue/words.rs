@@ -1,9 +1,10 @@
 //! What can be said to the catalogue, and what it answers.
 
 use ledger::event::EventRules;
-use ledger::{EventId, ShardId};
+use ledger::{EventId, ShardId, Timestamp};
 
 use super::events::EventRecord;
+use super::keys::{KeyId, KeyRecord};
 use crate::members::{NodeRecord, Wish};
 use crate::version;
 
@@ -88,6 +89,22 @@ pub enum CatalogueCommand {
         /// The cluster's version from now on: see [`crate::version`].
         to: u16,
     },
+    /// A key of the HTTP API is good from now on. Repeated with the same content: the same receipt.
+    CreateKey {
+        /// Its public half.
+        key: KeyId,
+        /// What it is for.
+        record: Box<KeyRecord>,
+    },
+    /// A key is good for nothing any more, for ever.
+    RevokeKey {
+        /// Which.
+        key: KeyId,
+        /// When, as its proposer says.
+        at: Timestamp,
+    },
+    /// Changes nothing here: something that is done elsewhere is to stand in the trail.
+    Note,
 }
 
 impl CatalogueCommand {
@@ -96,6 +113,7 @@ impl CatalogueCommand {
         match self {
             // The first word of each version.
             Self::RaiseVersion { to } => *to,
+            Self::CreateKey { .. } | Self::RevokeKey { .. } | Self::Note => version::TRAIL,
             _ => version::OLDEST,
         }
     }
@@ -133,6 +151,13 @@ pub enum CatalogueReceipt {
         /// The version.
         version: u16,
     },
+    /// The catalogue says of the key what was asked for.
+    KeyNoted {
+        /// Which.
+        key: KeyId,
+    },
+    /// It stands in the trail.
+    Noted,
 }
 
 /// Why the catalogue did not change.
@@ -216,6 +241,18 @@ pub enum CatalogueRejection {
         /// Its version now.
         version: u64,
     },
+    /// A name or a time cannot be one.
+    #[error("a key needs a name of 1 to 64 bytes and a time to end that is still to come")]
+    KeyInvalid,
+    /// Another key has this id.
+    #[error("the id is another key's; draw a new one")]
+    KeyIdTaken,
+    /// As many keys as fit.
+    #[error("too many keys; revoke some that nobody needs")]
+    KeysMax,
+    /// No such key.
+    #[error("no such key; usher key list shows them")]
+    KeyUnknown,
     /// A group, its voters or its leader cannot be what is asked for.
     #[error("the placement names a group or a node that cannot be, or too few voters")]
     PlacementInvalid,

@@ -11,12 +11,13 @@ use proto::error::{narrow, required};
 use proto::v1;
 
 use super::events::{record, wire_record};
-use super::nodes;
+use super::{keys, nodes, trail};
 use crate::catalogue::Catalogue;
 use crate::members::{Placement, Registry};
 use crate::version;
 
-/// A catalogue as snapshot parts: the number of shards, the lineage if it has one, every event, who has what.
+/// A catalogue as snapshot parts: the number of shards, the lineage if it has one, every event, who
+/// has what, the nodes, keys, and the trail.
 pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
     use v1::catalogue_part::Kind;
     let shards = catalogue.router().map_or(0, |router| router.count());
@@ -46,6 +47,10 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
         .map(|lineage| Kind::Lineage(id(lineage)));
     let version = catalogue.version();
     let version = (version > version::OLDEST).then(|| Kind::Version(version.into()));
+    let api_keys = catalogue.keys();
+    let api_keys = api_keys.map(|(key, record)| Kind::ApiKey(keys::wire_key(key, record)));
+    let deeds = catalogue.trail().records();
+    let deeds = deeds.map(|record| Kind::Trail(trail::wire_record(record)));
     std::iter::once(Kind::Shards(shards.into()))
         .chain(version)
         .chain(lineage)
@@ -54,6 +59,8 @@ pub fn save(catalogue: &Catalogue) -> Vec<Bytes> {
         .chain(nodes)
         .chain(gone)
         .chain(placement)
+        .chain(api_keys)
+        .chain(deeds)
         .map(|kind| {
             v1::CataloguePart { kind: Some(kind) }
                 .encode_to_vec()
@@ -68,6 +75,7 @@ pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
     let (mut shards, mut version, mut lineage) = (0, 0, None);
     let (mut events, mut installed) = (Vec::new(), Vec::new());
     let (mut members, mut gone) = (BTreeMap::new(), BTreeSet::new());
+    let (mut api_keys, mut deeds) = (Vec::new(), Vec::new());
     let mut placement = Placement::default();
     for (number, part) in parts.iter().enumerate() {
         let mut take = || {
@@ -90,6 +98,8 @@ pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
                     gone.insert(node);
                 }
                 Kind::Placement(wire) => placement = nodes::placement(wire)?,
+                Kind::ApiKey(wire) => api_keys.push(keys::key(wire)?),
+                Kind::Trail(wire) => deeds.push(trail::record(wire)?),
             }
             Ok(())
         };
@@ -97,5 +107,5 @@ pub fn restore(parts: &[Bytes]) -> Result<Catalogue, (usize, DecodeError)> {
     }
     let registry = Registry::from_parts(members, gone, placement);
     let catalogue = Catalogue::from_parts(shards, lineage, events, installed, registry);
-    Ok(catalogue.at_version(version))
+    Ok(catalogue.at_version(version).with(api_keys, deeds))
 }

@@ -1,7 +1,7 @@
 //! Commands and outcomes.
 
 use bytes::Bytes;
-use ledger::EventId;
+use ledger::{EventId, Timestamp};
 use prost::Message;
 use proto::DecodeError;
 use proto::convert::ids::{from_id, id, shard};
@@ -9,14 +9,29 @@ use proto::error::{narrow, required};
 use proto::v1;
 
 use super::events::{record, wire_record};
-use super::nodes;
-use crate::catalogue::{CatalogueCommand, CatalogueOutcome, CatalogueReceipt, CatalogueRejection};
+use super::{keys, nodes, trail};
+use crate::catalogue::{
+    CatalogueCommand, CatalogueOutcome, CatalogueReceipt, CatalogueRejection, Deed, KeyId,
+};
 use crate::version;
 
-/// The bytes of a command.
+/// The bytes of a command of the cluster's own.
 pub fn encode_command(command: &CatalogueCommand) -> Bytes {
+    encode_for(None, command)
+}
+
+/// The bytes of a command that somebody asked for.
+pub fn encode_for(by: Option<&Deed>, command: &CatalogueCommand) -> Bytes {
+    let command = v1::CatalogueCommand {
+        kind: Some(kind(command)),
+        by: by.map(trail::wire_deed),
+    };
+    command.encode_to_vec().into()
+}
+
+fn kind(command: &CatalogueCommand) -> v1::catalogue_command::Kind {
     use v1::catalogue_command::Kind;
-    let kind = match command {
+    match command {
         CatalogueCommand::FixShards { shards } => Kind::FixShards((*shards).into()),
         CatalogueCommand::CreateEvent(record) => Kind::CreateEvent(wire_record(record)),
         CatalogueCommand::ChangeRules {
@@ -65,17 +80,32 @@ pub fn encode_command(command: &CatalogueCommand) -> Bytes {
         }
         CatalogueCommand::ContinueLineage { lineage } => Kind::ContinueLineage(id(*lineage)),
         CatalogueCommand::RaiseVersion { to } => Kind::RaiseVersion((*to).into()),
-    };
-    v1::CatalogueCommand { kind: Some(kind) }
-        .encode_to_vec()
-        .into()
+        CatalogueCommand::CreateKey { key, record } => {
+            Kind::CreateKey(keys::wire_key(*key, record))
+        }
+        CatalogueCommand::RevokeKey { key, at } => Kind::RevokeKey(v1::RevokeKey {
+            key: key.0,
+            at_ms: at.0,
+        }),
+        CatalogueCommand::Note => Kind::Note(v1::Empty {}),
+    }
 }
 
 /// The command these bytes mean.
 pub fn decode_command(bytes: &[u8]) -> Result<CatalogueCommand, DecodeError> {
+    decode_for(bytes).map(|(_, command)| command)
+}
+
+/// The command these bytes mean, and who asked for it.
+pub fn decode_for(bytes: &[u8]) -> Result<(Option<Deed>, CatalogueCommand), DecodeError> {
+    let wire = v1::CatalogueCommand::decode(bytes)?;
+    let by = wire.by.map(trail::deed).transpose()?;
+    Ok((by, meant(required(wire.kind, "command")?)?))
+}
+
+fn meant(kind: v1::catalogue_command::Kind) -> Result<CatalogueCommand, DecodeError> {
     use v1::catalogue_command::Kind;
-    let command = v1::CatalogueCommand::decode(bytes)?;
-    Ok(match required(command.kind, "command")? {
+    Ok(match kind {
         Kind::FixShards(shards) => CatalogueCommand::FixShards {
             shards: narrow(shards, "shards")?,
         },
@@ -117,6 +147,18 @@ pub fn decode_command(bytes: &[u8]) -> Result<CatalogueCommand, DecodeError> {
         Kind::RaiseVersion(to) => CatalogueCommand::RaiseVersion {
             to: narrow(to, "version")?,
         },
+        Kind::CreateKey(wire) => {
+            let (key, record) = keys::key(wire)?;
+            CatalogueCommand::CreateKey {
+                key,
+                record: Box::new(record),
+            }
+        }
+        Kind::RevokeKey(wire) => CatalogueCommand::RevokeKey {
+            key: KeyId(wire.key),
+            at: Timestamp(wire.at_ms),
+        },
+        Kind::Note(_) => CatalogueCommand::Note,
     })
 }
 
@@ -131,6 +173,8 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
         Ok(CatalogueReceipt::PlacedAt { version }) => Kind::PlacedAt(version),
         Ok(CatalogueReceipt::LineageContinued) => Kind::LineageContinued(v1::Empty {}),
         Ok(CatalogueReceipt::VersionAt { version }) => Kind::VersionAt(version.into()),
+        Ok(CatalogueReceipt::KeyNoted { key }) => Kind::KeyNoted(key.0),
+        Ok(CatalogueReceipt::Noted) => Kind::Noted(v1::Empty {}),
         Err(rejection) => {
             let (number, detail) = match rejection {
                 CatalogueRejection::Malformed => (1, 0),
@@ -156,6 +200,10 @@ pub fn encode_outcome(outcome: &CatalogueOutcome) -> Bytes {
                 CatalogueRejection::LineageIsFixed => (21, 0),
                 CatalogueRejection::VersionTooLow { needs } => (22, needs.into()),
                 CatalogueRejection::NodeTooOld { version } => (23, version.into()),
+                CatalogueRejection::KeyInvalid => (40, 0),
+                CatalogueRejection::KeyIdTaken => (41, 0),
+                CatalogueRejection::KeysMax => (42, 0),
+                CatalogueRejection::KeyUnknown => (43, 0),
             };
             Kind::Rejection(v1::CatalogueRejection { number, detail })
         }
@@ -181,6 +229,8 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
         Kind::VersionAt(version) => Ok(CatalogueReceipt::VersionAt {
             version: narrow(version, "version")?,
         }),
+        Kind::KeyNoted(key) => Ok(CatalogueReceipt::KeyNoted { key: KeyId(key) }),
+        Kind::Noted(_) => Ok(CatalogueReceipt::Noted),
         Kind::Rejection(rejection) => Err(match rejection.number {
             1 => CatalogueRejection::Malformed,
             2 => CatalogueRejection::ShardsAreFixed {
@@ -219,6 +269,10 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<CatalogueOutcome, DecodeError> {
             23 => CatalogueRejection::NodeTooOld {
                 version: narrow(rejection.detail, "version")?,
             },
+            40 => CatalogueRejection::KeyInvalid,
+            41 => CatalogueRejection::KeyIdTaken,
+            42 => CatalogueRejection::KeysMax,
+            43 => CatalogueRejection::KeyUnknown,
             _ => return Err(DecodeError::Missing("rejection.number")),
         }),
     })

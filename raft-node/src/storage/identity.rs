@@ -109,3 +109,24 @@ fn decode(mut bytes: Bytes) -> Result<(Identity, u32), StorageError> {
     }
     Ok((identity, needs))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_a_newer_release_is_refused_by_name_and_version() {
+        let mut out = BytesMut::new();
+        out.put_slice(MAGIC);
+        out.put_u32_le(VERSION + 1);
+        // Whatever a newer release writes here.
+        out.put_slice(&[7; 60]);
+        let refused = decode(out.freeze()).expect_err("nobody here can read it");
+        let words = refused.to_string();
+        assert!(
+            words.starts_with("identity has format version 2"),
+            "{words}"
+        );
+        assert!(words.contains("Run the release that wrote it"), "{words}");
+    }
+}

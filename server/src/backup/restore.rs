@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cluster::SYSTEM_GROUP;
-use cluster::catalogue::CatalogueCommand;
+use cluster::catalogue::{CatalogueCommand, Deed, Who};
 use raft_node::Stamp;
 use raft_node::backup::{Laid, LogEntry, Position, lay_down};
 use raft_node::platform::Platform;
@@ -61,7 +61,15 @@ pub async fn restore(
         digest: world.digest(group),
     });
     let restored = restored.collect();
-    continue_lineage(&mut world, manifest.lineage)?;
+    let from = format!("from a backup of cluster {}", manifest.cluster_id);
+    let deed = Deed {
+        id: configs[0].cluster_id.as_u128(),
+        who: Who::CommandLine,
+        request: String::new(),
+        action: "cluster.restore".to_owned(),
+        about: from,
+    };
+    continue_lineage(&mut world, manifest.lineage, &deed)?;
     for config in configs {
         write(config, &world).await?;
     }
@@ -173,8 +181,12 @@ fn beside(dir: &Path) -> PathBuf {
     dir.with_file_name(name)
 }
 
-/// The first entry of the new cluster's life: says where the state began.
-pub(crate) fn continue_lineage(world: &mut World, lineage: Uuid) -> Result<(), BackupError> {
+/// The first entry of the new cluster's life: says where the state began, and who did what to it.
+pub(crate) fn continue_lineage(
+    world: &mut World,
+    lineage: Uuid,
+    deed: &Deed,
+) -> Result<(), BackupError> {
     let system = world.group(SYSTEM_GROUP);
     let last = system
         .last()
@@ -190,7 +202,7 @@ pub(crate) fn continue_lineage(world: &mut World, lineage: Uuid) -> Result<(), B
         term: last.term,
         index: last.index + 1,
     };
-    let entry = LogEntry::of_command(at, stamp, cluster::codec::encode_command(&command));
+    let entry = LogEntry::of_command(at, stamp, cluster::codec::encode_for(Some(deed), &command));
     let applied = world.apply(SYSTEM_GROUP, &entry);
     applied.map_err(|error| BackupError::Inconsistent(error.to_string()))
 }

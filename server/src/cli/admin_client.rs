@@ -66,7 +66,8 @@ impl AdminClient {
 
     /// GETs whatever it is: status and body.
     pub async fn get_bytes(&self, path: &str) -> Result<(u16, Vec<u8>), CliError> {
-        let answer = self.pool.call(&Request::get(path), DEADLINE).await;
+        let request = Request::get(path).with_headers(identity::api_key());
+        let answer = self.pool.call(&request, DEADLINE).await;
         let answer = answer.map_err(|error| self.unreachable(&error))?;
         Ok((answer.status, answer.body.to_vec()))
     }
@@ -84,14 +85,14 @@ impl AdminClient {
     }
 
     async fn call(&self, request: &Request<'_>) -> Result<String, CliError> {
-        let answer =
-            self.pool
-                .call(request, DEADLINE)
-                .await
-                .map_err(|error| CliError::Unreachable {
-                    node: self.name.clone(),
-                    reason: error.to_string(),
-                })?;
+        let answer = self
+            .pool
+            .call(&request.with_headers(identity::api_key()), DEADLINE)
+            .await
+            .map_err(|error| CliError::Unreachable {
+                node: self.name.clone(),
+                reason: error.to_string(),
+            })?;
         let body = String::from_utf8_lossy(&answer.body).into_owned();
         match answer.status {
             200..=299 => Ok(body),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::node::RunError;
 use crate::node::config::ConfigError;
+use crate::settings::SettingsError;
 
 /// Errors of all commands.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,9 @@ pub enum CliError {
     /// The configuration cannot work.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The node did not start, or failed.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -58,7 +62,7 @@ impl CliError {
     /// The exit code that tells scripts what kind of trouble it was.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Invalid(_) | Self::Config(_) => 2,
+            Self::Invalid(_) | Self::Config(_) | Self::Settings(_) => 2,
             Self::Unreachable { .. } => 3,
             Self::Run(RunError::Stuck(_)) => 4,
             Self::Run(_)

@@ -18,10 +18,14 @@ pub mod dev;
 mod error;
 mod identity;
 mod init;
+mod key;
 mod recover;
 pub mod sandbox_provider;
+mod service;
 mod start;
 mod top;
+mod trail;
+mod words;
 
 pub use error::CliError;
 
@@ -71,6 +75,11 @@ pub enum Command {
     Backup(backup::Args),
     /// Makes a new cluster of what is left when most nodes are lost for good. Last resort.
     Recover(recover::Args),
+    /// Makes, lists and revokes keys of the HTTP API.
+    #[command(subcommand)]
+    Key(key::Args),
+    /// Shows who changed what, and when.
+    Trail(trail::Args),
     /// Proves the promises: for running nodes, or for a stopped node's directory.
     Audit(audit::Args),
     /// Makes the certificates of a cluster.
@@ -81,6 +90,11 @@ pub enum Command {
     Config(config::Args),
     /// The payment provider for development, a process of its own.
     SandboxProvider(sandbox_provider::Args),
+    /// Prints what a shell needs to complete `usher`.
+    Completions(words::Completions),
+    /// Writes a page for `man` about every command.
+    #[command(hide = true)]
+    Man(words::Man),
 }
 
 /// Runs the program.
@@ -115,9 +129,13 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Top(args) => top::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Recover(args) => recover::run(args).await,
+        Command::Key(args) => key::run(args).await,
+        Command::Trail(args) => trail::run(args).await,
         Command::Audit(args) => audit::run(args).await.map_err(failed),
         Command::Cert(args) => cert::run(args),
         Command::Config(args) => config::run(args),
+        Command::Completions(args) => words::completions(&args),
+        Command::Man(args) => words::man(&args),
         Command::SandboxProvider(args) => sandbox_provider::run(args).await.map_err(failed),
     }
 }

@@ -10,8 +10,9 @@ use raft_node::platform::Platform;
 use raft_node::platform::forgetful_disk::{ForgetfulDisk, Forgetting};
 
 use super::CliError;
+use super::service::Manager;
 use crate::demo::exit_with_parent::parent_gone;
-use crate::node::config::Config;
+use crate::settings::Layers;
 
 /// How long one call to the provider may take before its outcome counts as unknown.
 const PROVIDER_DEADLINE: Duration = Duration::from_secs(10);
@@ -30,9 +31,13 @@ const PROVIDER_DEADLINE: Duration = Duration::from_secs(10);
 /// leadership over, and exits with 0.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The node's configuration (TOML).
+    /// The node's configuration (TOML). What the environment says counts more (USHER_HTTP is `http`,
+    /// USHER_RAFT__HEARTBEAT_MS is `heartbeat_ms` in `[raft]`), and may be all there is.
     #[arg(long, value_name = "FILE", env = "USHER_CONFIG")]
-    pub config: PathBuf,
+    pub config: Option<PathBuf>,
+    /// A setting that counts more than file and environment: `--set raft.heartbeat_ms=200`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
     /// Join the cluster that the configuration's peers belong to, instead of being one of the first
     /// members of a new one. Harmless to keep once it has joined.
     #[arg(long)]
@@ -50,9 +55,11 @@ pub struct Args {
 
 /// Runs the command.
 pub async fn run(args: Args) -> Result<ExitCode, CliError> {
-    let mut config = Config::load(&args.config)?;
-    config.join |= args.join;
-    config.validate()?;
+    let mut flags = args.set;
+    if args.join {
+        flags.push("join=true".to_owned());
+    }
+    let config = Layers::of_process(args.config, flags).settle()?.config;
     let mut platform = Platform::os(&config.data_dir).map_err(|source| CliError::File {
         path: config.data_dir.clone(),
         source,
@@ -68,7 +75,12 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
         .map_err(|error| CliError::Invalid(format!("payments.url: {error}")))?;
     let server = crate::node::run(config, platform, Arc::new(gateway)).await?;
     let watch_parent = args.exit_with_parent;
-    server.serve(stop_signal(watch_parent)).await?;
+    let manager = Manager::of_process();
+    let _pulse = manager.as_ref().and_then(Manager::keep_saying_alive);
+    let tell = |turn| manager.iter().for_each(|manager| manager.tell(turn));
+    server
+        .serve_telling(stop_signal(watch_parent), tell)
+        .await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use api::backend::{Backend, BackendError, Committed, Freshness, Missing};
 use cluster::SYSTEM_GROUP;
-use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueOutcome, EventRecord};
+use cluster::catalogue::{
+    Catalogue, CatalogueCommand, CatalogueOutcome, Deed, EventRecord, KeyId, KeyRecord,
+};
 use cluster::route::Router;
 use futures::future::BoxFuture;
 use ledger::{Command, EventId, Ledger, Outcome, ShardId, Timestamp};
@@ -134,6 +136,12 @@ impl Backend for NodeBackend {
             .look(|catalogue, _, _| catalogue.events().cloned().collect())
     }
 
+    fn api_key(&self, key: KeyId) -> Option<KeyRecord> {
+        self.replicas
+            .catalogue
+            .look(|catalogue, _, _| catalogue.key(key).cloned())
+    }
+
     fn installed_everywhere(&self, event: EventId) -> bool {
         self.replicas
             .catalogue
@@ -152,10 +160,11 @@ impl Backend for NodeBackend {
 
     fn propose_catalogue(
         &self,
+        by: Deed,
         command: CatalogueCommand,
         deadline: Duration,
     ) -> BoxFuture<'_, Result<Committed<CatalogueOutcome>, BackendError>> {
-        let bytes = cluster::codec::encode_command(&command);
+        let bytes = cluster::codec::encode_for(Some(&by), &command);
         Box::pin(self.committed(SYSTEM, bytes, deadline, cluster::codec::decode_outcome))
     }
 

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use api::AppState;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use bytes::BytesMut;
 use futures::future::join_all;
@@ -21,6 +22,7 @@ use raft_node::backup::{Base, ExportError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::admin::access::{self, Row};
 use super::admin::problem;
 use super::backend::Replicas;
 use super::config::Config;
@@ -94,14 +96,32 @@ pub struct BaseView {
     pub bytes: u64,
 }
 
+/// The routes, and who may ask. What they give is all there is, hashes of keys included: it takes an
+/// operator's role, although nothing is changed.
+const ROUTES: &[Row<Arc<Backups>>] = &[
+    copy("/admin/backup/marks", || get(marks)),
+    copy("/admin/backup/base", || get(base)),
+    copy("/admin/backup/base/piece", || get(piece)),
+    copy("/admin/backup/log", || get(log)),
+];
+
+const fn copy(
+    path: &'static str,
+    handler: fn() -> MethodRouter<Arc<Backups>>,
+) -> Row<Arc<Backups>> {
+    access::change(Method::GET, path, handler)
+}
+
+/// The rows, for tests.
+pub(super) fn table() -> impl Iterator<Item = (Method, &'static str, access::Least)> {
+    ROUTES
+        .iter()
+        .map(|row| (row.method.clone(), row.path, row.least))
+}
+
 /// The routes, to be merged into the operators'.
-pub fn router(backups: Backups) -> Router {
-    Router::new()
-        .route("/admin/backup/marks", get(marks))
-        .route("/admin/backup/base", get(base))
-        .route("/admin/backup/base/piece", get(piece))
-        .route("/admin/backup/log", get(log))
-        .with_state(Arc::new(backups))
+pub fn router(backups: Backups, door: &AppState) -> Router {
+    access::routes(ROUTES, door).with_state(Arc::new(backups))
 }
 
 async fn marks(State(backups): State<Arc<Backups>>) -> Response {

@@ -163,6 +163,16 @@ impl Default for HealthLimits {
     }
 }
 
+/// What is wrong with a file, and in which line. Not the line itself: it may hold a secret.
+pub fn told(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(0, |before| before.matches('\n').count() + 1);
+    match line {
+        0 => error.message().to_owned(),
+        line => format!("line {line}: {}", error.message()),
+    }
+}
+
 fn default_shards() -> u16 {
     8
 }
@@ -205,7 +215,7 @@ impl Config {
         })?;
         let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Parse {
             path: path.into(),
-            reason: error.to_string(),
+            reason: told(&text, &error),
         })?;
         config.validate()?;
         Ok(config)

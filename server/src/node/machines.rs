@@ -202,16 +202,18 @@ impl CatalogueMachine {
 
 impl Machine for CatalogueMachine {
     fn apply(&mut self, entry: Entry<'_>) -> Result<Vec<Bytes>, NotUnderstood> {
-        let commands = understood(&entry, cluster::codec::decode_command)?;
-        if let Some(newer) = commands.iter().find(|word| word.needs() > self.supports) {
+        let commands = understood(&entry, cluster::codec::decode_for)?;
+        let needs = commands.iter().map(|(_, command)| command.needs()).max();
+        if let Some(needs) = needs.filter(|needs| *needs > self.supports) {
             return Err(NotUnderstood {
                 index: entry.index,
-                reason: format!("it is of cluster version {}", newer.needs()),
+                reason: format!("it is of cluster version {needs}"),
             });
         }
         let mut state = self.shared.write();
-        let outcomes = commands.iter().map(|command| {
-            let outcome = state.machine.apply(command);
+        let at = Timestamp(entry.stamp.at_ms);
+        let outcomes = commands.iter().map(|(by, command)| {
+            let outcome = state.machine.apply_for(at, by.as_ref(), command);
             cluster::codec::encode_outcome(&outcome)
         });
         let outcomes = outcomes.collect();

@@ -319,6 +319,26 @@ fn rules(shards: &BTreeMap<ShardId, Shard>, registry: &mut Registry) {
     registry.register("commands", "Commands applied", commands);
 }
 
+#[cfg(feature = "process")]
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfFile {
+    file: String,
+}
+
+/// When the certificates that are in use end.
+#[cfg(feature = "process")]
+pub fn certificates(ends: &[raft_node::platform::tls::Expiry], registry: &mut Registry) {
+    let registry = registry.sub_registry_with_prefix("usher_certificate");
+    let family = Family::<OfFile, Gauge>::default();
+    for end in ends {
+        let file = end.path.display().to_string();
+        family.get_or_create(&OfFile { file }).set(number(end.at_s));
+    }
+    let help =
+        "When the certificates in a file end, in seconds since 1970: the one that ends first";
+    registry.register_with_unit("expires", help, Unit::Seconds, family);
+}
+
 fn history(complete: bool, registry: &mut Registry) {
     let registry = registry.sub_registry_with_prefix("usher_read_model");
     let help = "1 while people's lists have everything the feed has";
@@ -347,6 +367,7 @@ mod tests {
             .get_or_create(&Answer { route, status })
             .inc();
         metrics.refusals.get_or_create(&Kind { kind }).inc();
+        metrics.keys_refused.get_or_create(&Kind { kind }).inc();
         metrics.shed.get_or_create(&Kind { kind }).inc();
         metrics.took(route, Duration::from_millis(3));
         metrics.payment_call("capture", "done");
@@ -378,6 +399,9 @@ mod tests {
             let shard = of(&Ledger::new(ShardId(1)));
             rules(&[(ShardId(1), shard)].into(), registry);
             history(true, registry);
+            let path = "certs/node-1.pem".into();
+            let at_s = 1_900_000_000;
+            certificates(&[raft_node::platform::tls::Expiry { path, at_s }], registry);
         });
         metrics.render()
     }
@@ -393,6 +417,8 @@ mod tests {
         assert!(text.contains("usher_disk_shortage 1\n"));
         assert!(text.contains("usher_clock_offset_seconds{peer=\"2\"} -1.5\n"));
         assert!(text.contains("usher_group_stuck{group=\"1\"} 1\n"));
+        let ends = "usher_certificate_expires_seconds{file=\"certs/node-1.pem\"} 1900000000\n";
+        assert!(text.contains(ends), "{text}");
     }
 
     #[test]

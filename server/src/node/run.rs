@@ -122,6 +122,9 @@ pub async fn run(
     if let Some(tls) = &tls {
         let unset = server.backend.readiness().tls.set(tls.peers.clone());
         debug_assert!(unset.is_ok(), "certificates are put there here only");
+        let tls = tls.admin.clone();
+        let metrics = &server.state.metrics;
+        metrics.add(move |registry| super::metrics::certificates(&tls.expiry(), registry));
     }
     server.tls = tls;
     Ok(server)
@@ -327,6 +330,7 @@ impl Server {
             joins: self.config.join,
             mover: self.mover.clone(),
             history: self.read_model.clone(),
+            door: self.state.clone(),
         };
         let backups = Backups::new(
             self.node.clone(),
@@ -334,7 +338,7 @@ impl Server {
             self.config.clone(),
         );
         admin::router(admin)
-            .merge(backup::router(backups))
+            .merge(backup::router(backups, &self.state))
             .merge(api::admin_router(self.state.clone()))
     }
 

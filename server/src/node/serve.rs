@@ -35,6 +35,15 @@ pub struct HttpServer {
     guard: Option<Guard>,
 }
 
+/// What becomes of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Its listeners answer.
+    Serves,
+    /// It finishes what is under way, hands leadership over, and ends.
+    Stops,
+}
+
 /// Who is let in where certificates are asked for.
 #[derive(Clone)]
 pub struct Guard {
@@ -161,6 +170,15 @@ impl Server {
     /// Listens and serves until `stop` resolves, then drains: says so to load balancers, hands
     /// leadership over, lets requests under way finish and stops.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        self.serve_telling(stop, |_| ()).await
+    }
+
+    /// The same, telling whoever looks after the process where it stands.
+    pub async fn serve_telling(
+        self,
+        stop: impl Future<Output = ()>,
+        tell: impl Fn(Turn),
+    ) -> Result<(), RunError> {
         let http = bind(self.config.http).await?;
         let guard = self.tls.as_ref().map(|tls| Guard {
             tls: tls.admin.clone(),
@@ -178,6 +196,7 @@ impl Server {
             admin = %self.config.admin,
             "serving"
         );
+        tell(Turn::Serves);
         let mut refused = self.joining.refused.clone();
         let refusal = async {
             match refused.until(Option::is_some).await {
@@ -197,6 +216,7 @@ impl Server {
             wrong = self.wrong_lineage() => Some(wrong.to_string()),
             () = stop => None,
         };
+        tell(Turn::Stops);
         self.backend.drain();
         // First, while the door is open: requests that come meanwhile are sent on to whoever leads.
         self.node.hand_over().await;

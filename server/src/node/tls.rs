@@ -5,13 +5,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
-use axum::http::{Method, StatusCode};
-use axum::middleware::{self, Next};
+use axum::http::StatusCode;
 use axum::response::Response;
+use axum::{Extension, Router};
 use raft_node::platform::tls::{Caller, Tls, TlsError, TlsFiles, node_name, role_name};
 
+use super::admin::access::{Least, Shown};
 use super::admin::problem;
 use super::config::Config;
 
@@ -43,33 +42,31 @@ impl NodeTls {
             key: paths.key.clone(),
         };
         let name = node_name(config.cluster_id.as_u128(), config.node_id);
-        Ok(Some(Self {
-            peers: Arc::new(Tls::load(files.clone(), &name, &["h2"])?),
-            admin: Arc::new(Tls::load(files, &name, &["http/1.1"])?),
-        }))
+        let [peers, admin] = Tls::load_both(files, &name, [&["h2"], &["http/1.1"]])?;
+        let (peers, admin) = (Arc::new(peers), Arc::new(admin));
+        Ok(Some(Self { peers, admin }))
     }
 
     /// Looks at the files for ever, and uses what is new and good.
     pub fn keep_fresh(&self) -> impl Future<Output = ()> + Send + 'static {
-        let both = [self.peers.clone(), self.admin.clone()];
+        // Both are faces of the same files.
+        let tls = self.admin.clone();
         async move {
             let mut told = None;
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
-                for tls in &both {
-                    match tls.reload() {
-                        Ok(false) => {}
-                        Ok(true) => {
-                            told = None;
-                            tracing::info!("certificates were replaced; new connections use them");
-                        }
-                        Err(error) => {
-                            // Once, not every five seconds: half of a replacement looks like this.
-                            let error = error.to_string();
-                            if told.as_ref() != Some(&error) {
-                                tracing::error!(error, "new certificates are not used");
-                                told = Some(error);
-                            }
+                match tls.reload() {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        told = None;
+                        tracing::info!("certificates were replaced; new connections use them");
+                    }
+                    Err(error) => {
+                        // Once, not every five seconds: half of a replacement looks like this.
+                        let error = error.to_string();
+                        if told.as_ref() != Some(&error) {
+                            tracing::error!(error, "new certificates are not used");
+                            told = Some(error);
                         }
                     }
                 }
@@ -78,30 +75,22 @@ impl NodeTls {
     }
 }
 
-/// What a caller may ask of the operators' listener: all of it, a look, or nothing.
+/// The operators' routes for a caller: with what its certificate says of it, which each route asks
+/// for (`admin/access.rs`), or nothing but a refusal.
 pub fn admitted(router: &Router, cluster: u128, caller: &Caller) -> Router {
-    if caller.is_named(&role_name(cluster, OPERATOR)) {
-        router.clone()
-    } else if caller.is_named(&role_name(cluster, READER)) {
-        router.clone().layer(middleware::from_fn(look_only))
-    } else {
-        Router::new().fallback(nobody)
+    let roles = [(OPERATOR, Least::Change), (READER, Least::Look)];
+    let mut roles = roles.into_iter();
+    match roles.find(|(role, _)| caller.is_named(&role_name(cluster, role))) {
+        Some((role, may)) => router.clone().layer(Extension(Shown {
+            name: caller.common_name().unwrap_or_default(),
+            role,
+            may,
+        })),
+        None => Router::new().fallback(nobody),
     }
-}
-
-async fn look_only(request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
-        return next.run(request).await;
-    }
-    refused("this certificate may look and not change: one of the role `operator` is needed")
 }
 
 async fn nobody() -> Response {
-    refused(
-        "this certificate has no role here; make one with `usher cert create-client --role operator`",
-    )
-}
-
-fn refused(detail: &str) -> Response {
+    let detail = "this certificate has no role here; make one with `usher cert create-client --role operator`";
     problem(StatusCode::FORBIDDEN, "ROLE_MISSING", detail.to_owned())
 }

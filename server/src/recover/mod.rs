@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cluster::SYSTEM_GROUP;
+use cluster::catalogue::{Deed, Who};
 pub use raft_node::backup::GroupRemains;
 use raft_node::backup::{Position, Remains, ScratchError};
 use raft_node::platform::Platform;
@@ -282,7 +283,14 @@ impl Recovery {
             data_dir: beside(&old.data_dir, "recovered"),
             ..old.clone()
         };
-        restore::continue_lineage(&mut self.world, old.lineage())?;
+        let deed = Deed {
+            id: cluster_id.as_u128(),
+            who: Who::CommandLine,
+            request: String::new(),
+            action: "cluster.recover".to_owned(),
+            about: format!("from what was left of cluster {}", old.cluster_id),
+        };
+        restore::continue_lineage(&mut self.world, old.lineage(), &deed)?;
         restore::write(&new, &self.world).await?;
         let record = Record::new(&self, cluster_id);
         record.write(&new.data_dir)?;

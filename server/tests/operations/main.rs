@@ -17,7 +17,8 @@ use scene::Scene;
 
 const DOCUMENT: &str = include_str!("../../../docs/operations.md");
 /// Every procedure, in the order of the document.
-const TRIED: [&str; 12] = [
+const TRIED: [&str; 13] = [
+    "Settings",
     "See who is there",
     "Add a node",
     "Survive more failures",
@@ -53,11 +54,23 @@ async fn follow(scene: &mut Scene, heading: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_are_made_and_looked_at() {
+    let mut scene = Scene::of(1).await;
+    let typed = commands(TRIED[0]);
+    let (make, look) = typed.split_first().expect("it has commands");
+    scene.run_here(make).await;
+    scene.fill_in("node.toml");
+    for command in look {
+        scene.run_here(command).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_there_is_seen_and_a_node_is_added() {
     let mut scene = Scene::of(3).await;
-    follow(&mut scene, TRIED[0]).await;
-    scene.prepare(4);
     follow(&mut scene, TRIED[1]).await;
+    scene.prepare(4);
+    follow(&mut scene, TRIED[2]).await;
     let votes = scene.counts("votes").await;
     assert_eq!(votes.len(), 4);
     assert!(votes.iter().all(|(_, votes)| *votes > 0), "{votes:?}");
@@ -68,7 +81,7 @@ async fn five_nodes_vote_and_survive_more() {
     let mut scene = Scene::of(3).await;
     scene.joined(4).await;
     scene.joined(5).await;
-    follow(&mut scene, TRIED[2]).await;
+    follow(&mut scene, TRIED[3]).await;
     let votes = scene.counts("votes").await;
     assert!(votes.iter().all(|(_, votes)| *votes == 3), "{votes:?}");
 }
@@ -77,10 +90,10 @@ async fn five_nodes_vote_and_survive_more() {
 async fn a_node_is_taken_out_of_service_and_later_for_ever() {
     let mut scene = Scene::of(3).await;
     scene.joined(4).await;
-    follow(&mut scene, TRIED[3]).await;
+    follow(&mut scene, TRIED[4]).await;
     let votes = scene.counts("votes").await;
     assert!(votes[2].1 > 0, "it votes again: {votes:?}");
-    follow(&mut scene, TRIED[4]).await;
+    follow(&mut scene, TRIED[5]).await;
     assert_eq!(scene.view("/admin/members").await["gone"][0], 3);
 }
 
@@ -88,14 +101,14 @@ async fn a_node_is_taken_out_of_service_and_later_for_ever() {
 async fn a_node_is_replaced() {
     let mut scene = Scene::of(3).await;
     scene.prepare(4);
-    follow(&mut scene, TRIED[5]).await;
+    follow(&mut scene, TRIED[6]).await;
     assert_eq!(scene.counts("votes").await, [(1, 3), (2, 3), (4, 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_is_moved_and_an_upgrade_is_finished() {
     let mut scene = Scene::of(4).await;
-    follow(&mut scene, TRIED[6]).await;
+    follow(&mut scene, TRIED[7]).await;
     let mut leader = 0;
     for _ in 0..100 {
         let members = scene.view("/admin/members").await;
@@ -106,7 +119,7 @@ async fn a_leader_is_moved_and_an_upgrade_is_finished() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(leader, 4);
-    follow(&mut scene, TRIED[7]).await;
+    follow(&mut scene, TRIED[8]).await;
     let version = scene.view("/admin/version").await["version"].as_u64();
     assert_eq!(version, Some(cluster::version::NEWEST.into()));
 }
@@ -117,7 +130,7 @@ async fn what_is_left_of_a_lost_majority_becomes_a_cluster() {
     let event = scene.sell().await;
     scene.stop_all();
     scene.lose(&[2, 3]);
-    for command in commands(TRIED[8]) {
+    for command in commands(TRIED[9]) {
         if command.contains("--join") {
             // The new file is there now; a third voter joins like the second.
             scene.all_ready().await;
@@ -142,11 +155,11 @@ async fn what_is_left_of_a_lost_majority_becomes_a_cluster() {
 async fn a_cluster_is_backed_up_and_restored_into_a_new_one() {
     let mut scene = Scene::of(3).await;
     let event = scene.sell().await;
-    follow(&mut scene, TRIED[9]).await;
     follow(&mut scene, TRIED[10]).await;
+    follow(&mut scene, TRIED[11]).await;
     scene.prepare_heirs();
     scene.stop_all();
-    follow(&mut scene, TRIED[11]).await;
+    follow(&mut scene, TRIED[12]).await;
     scene.all_ready().await;
     assert_eq!(scene.held(&event).await, 2);
 }

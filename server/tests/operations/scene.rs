@@ -129,6 +129,13 @@ impl Scene {
         self.cluster.kill_nodes(&all);
     }
 
+    /// An operator has filled in a file of settings: as a node's is.
+    pub fn fill_in(&self, name: &str) {
+        let made = self.dir.path().join(name);
+        assert!(made.metadata().is_ok_and(|file| file.len() > 0), "{name}");
+        std::fs::copy(self.dir.path().join("node-1.toml"), made).expect("a file");
+    }
+
     /// The disks of these nodes are lost.
     pub fn lose(&self, nodes: &[u64]) {
         for node in nodes {

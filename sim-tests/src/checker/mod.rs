@@ -21,6 +21,7 @@ mod hold_respected;
 mod log_says_what_was_told;
 mod money_is_conserved;
 pub mod nothing_is_left_over;
+mod operators_are_on_record;
 mod order_is_whole;
 mod order_turns;
 mod pass_spent_once;
@@ -40,6 +41,7 @@ use std::collections::BTreeMap;
 
 pub use course::Course;
 use ledger::OrderId;
+pub use operators_are_on_record::Line;
 use server::node::audit_view::{AuditView, OrderView, SoldView};
 
 use crate::fate::Fate;
@@ -69,6 +71,10 @@ pub struct Evidence {
     pub left_over: Vec<String>,
     /// Messages that were not what they had been when they were sent first.
     pub changed_messages: Vec<String>,
+    /// What an operator was granted: the request's name, and what it was.
+    pub granted: Vec<(String, String)>,
+    /// The trail, as each replica tells it.
+    pub trails: Vec<Vec<Line>>,
 }
 
 impl Evidence {
@@ -110,7 +116,7 @@ type Check = fn(&Evidence) -> Vec<String>;
 type CourseCheck = fn(&Course) -> Vec<String>;
 
 /// Every property of a settled cluster, by name.
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("seat_is_sold_once", seat_is_sold_once::check),
     ("order_is_whole", order_is_whole::check),
     ("acked_is_durable", acked_is_durable::check),
@@ -122,6 +128,7 @@ const CHECKS: [(&str, Check); 10] = [
     ("a_message_keeps_its_number", |evidence| {
         evidence.changed_messages.clone()
     }),
+    ("operators_are_on_record", operators_are_on_record::check),
     ("ledger_invariants", |evidence| evidence.broken.clone()),
 ];
 

@@ -91,6 +91,8 @@ pub async fn gather(witnesses: &Witnesses<'_>, sales: &[Sale]) -> Result<Evidenc
         all_must_end: true,
         left_over: Vec::new(),
         changed_messages: Vec::new(),
+        granted: Vec::new(),
+        trails: Vec::new(),
     })
 }
 

@@ -31,6 +31,7 @@ pub async fn keep(world: Arc<World>, history: Arc<History>) {
     let times = world.scenario.upgrades_ms.iter().copied();
     let mut times: Vec<(u64, usize)> = times.zip(0..).collect();
     times.sort_unstable();
+    history.keep_off_record(!times.is_empty());
     let begin = world.elapsed();
     for (at_ms, node) in &times {
         let at = begin + Duration::from_millis(*at_ms);
@@ -54,6 +55,9 @@ pub async fn keep(world: Arc<World>, history: Arc<History>) {
         }
     }
     world.tally.count("30 the version is raised for good");
+    // Whoever was granted something from now on began after that.
+    tokio::time::sleep(2 * PATIENCE).await;
+    history.keep_off_record(false);
 }
 
 /// Starts a node again with the new release; one that is down is when it comes back.

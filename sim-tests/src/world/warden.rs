@@ -43,6 +43,15 @@ pub struct Errand {
     pub why: Why,
 }
 
+/// What an operator wants of the cluster.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// What the trail will call it.
+    action: &'static str,
+    method: &'static str,
+    path: &'a str,
+}
+
 /// The warden.
 #[derive(Clone)]
 pub struct Warden {
@@ -163,7 +172,12 @@ impl Warden {
     async fn drain(&self, world: &World, node: usize, joiner: usize) {
         let id = node as u64 + 1;
         let path = format!("/operator/admin/members/{id}/drain?anyway=true");
-        self.insist(world, "POST", &path, node, joiner).await;
+        let errand = Wanted {
+            action: "node.drain",
+            method: "POST",
+            path: &path,
+        };
+        self.insist(world, errand, node, joiner).await;
         loop {
             let members = self.members(world, node, joiner).await;
             let drained = members.is_some_and(|members| {
@@ -182,7 +196,12 @@ impl Warden {
     async fn remove(&self, world: &World, node: usize, joiner: usize) {
         let id = node as u64 + 1;
         let path = format!("/operator/admin/members/{id}?anyway=true");
-        self.insist(world, "DELETE", &path, node, joiner).await;
+        let errand = Wanted {
+            action: "node.remove",
+            method: "DELETE",
+            path: &path,
+        };
+        self.insist(world, errand, node, joiner).await;
         loop {
             let members = self.members(world, node, joiner).await;
             if members.is_some_and(|members| members.gone.contains(&id)) {
@@ -192,11 +211,19 @@ impl Warden {
         }
     }
 
-    /// Asks until it was granted.
-    async fn insist(&self, world: &World, method: &str, path: &str, node: usize, joiner: usize) {
-        loop {
-            match self.ask(world, method, path, node, joiner).await {
-                Some(answer) if answer.status == 200 => return,
+    /// Asks until it was granted, under a name of its own each time.
+    async fn insist(&self, world: &World, errand: Wanted<'_>, node: usize, joiner: usize) {
+        let Wanted {
+            action,
+            method,
+            path,
+        } = errand;
+        for attempt in 0.. {
+            let name = format!("warden-{node}-{joiner}-{action}-{attempt}");
+            match self.ask(world, method, path, &name, node, joiner).await {
+                Some(answer) if answer.status == 200 => {
+                    return self.history.granted(&name, action);
+                }
                 Some(answer) => {
                     let said = String::from_utf8_lossy(&answer.body).into_owned();
                     self.note(&format!("{method} {path}: {} {said}", answer.status));
@@ -210,7 +237,7 @@ impl Warden {
     /// The members, as somebody sees them.
     async fn members(&self, world: &World, node: usize, joiner: usize) -> Option<MembersView> {
         let path = "/operator/admin/members";
-        let answer = self.ask(world, "GET", path, node, joiner).await?;
+        let answer = self.ask(world, "GET", path, "", node, joiner).await?;
         serde_json::from_slice(&answer.body).ok()
     }
 
@@ -220,6 +247,7 @@ impl Warden {
         world: &World,
         method: &str,
         path: &str,
+        name: &str,
         node: usize,
         joiner: usize,
     ) -> Option<Answer> {
@@ -230,6 +258,7 @@ impl Warden {
             false => world.alive(member),
         })?;
         let request = Request::builder().method(method).uri(path);
+        let request = request.header("x-request-id", name);
         let request = request
             .body(Full::default())
             .expect("a well formed request");

@@ -11,6 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
+use super::x509;
+
 /// Where the files are, all of them PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
@@ -47,24 +49,47 @@ pub enum TlsError {
     },
 }
 
-/// What connections are made with now.
+/// How calls are answered and made, with one choice of protocols inside.
 #[derive(Clone)]
-struct Current {
+struct Face {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+}
+
+/// What connections are made with now.
+struct Current {
+    /// One for each choice of protocols.
+    faces: Vec<Face>,
     chain: Vec<CertificateDer<'static>>,
     roots: Arc<RootCertStore>,
     /// What the three files held.
     bytes: [Vec<u8>; 3],
+    expiry: Vec<Expiry>,
+}
+
+/// When a file is of no use any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The file.
+    pub path: PathBuf,
+    /// In seconds since the epoch.
+    pub at_s: u64,
+}
+
+/// Files that were read once, for all who use them.
+struct Shared {
+    files: TlsFiles,
+    /// Whose certificate it has to be, where that is known.
+    name: Option<String>,
+    /// What is spoken inside (ALPN), a choice a face.
+    protocols: Vec<Vec<Vec<u8>>>,
+    current: RwLock<Current>,
 }
 
 /// One's own certificate and the authorities one trusts.
 pub struct Tls {
-    files: TlsFiles,
-    /// Whose certificate it has to be, where that is known.
-    name: Option<String>,
-    alpn: Vec<Vec<u8>>,
-    current: RwLock<Current>,
+    shared: Arc<Shared>,
+    face: usize,
 }
 
 const POISONED: &str = "nobody panics holding it";
@@ -74,31 +99,37 @@ impl Tls {
     /// it, and it must be valid today. `protocols` is what is spoken inside (ALPN): `h2`,
     /// `http/1.1`.
     pub fn load(files: TlsFiles, name: &str, protocols: &[&str]) -> Result<Self, TlsError> {
-        Self::checked(files, Some(name), protocols)
+        let shared = Shared::read(files, Some(name), &[protocols])?;
+        Ok(Self { shared, face: 0 })
+    }
+
+    /// The same for two listeners that speak different things: the files are read once for both, and
+    /// reloaded for both through either.
+    pub fn load_both(
+        files: TlsFiles,
+        name: &str,
+        protocols: [&[&str]; 2],
+    ) -> Result<[Self; 2], TlsError> {
+        let shared = Shared::read(files, Some(name), &protocols)?;
+        Ok([0, 1].map(|face| Self {
+            shared: shared.clone(),
+            face,
+        }))
     }
 
     /// The same for somebody who only calls: what the certificate names is for those who are
     /// called to judge.
     pub fn load_caller(files: TlsFiles, protocols: &[&str]) -> Result<Self, TlsError> {
-        Self::checked(files, None, protocols)
-    }
-
-    fn checked(files: TlsFiles, name: Option<&str>, protocols: &[&str]) -> Result<Self, TlsError> {
-        let alpn: Vec<Vec<u8>> = protocols.iter().map(|p| p.as_bytes().to_vec()).collect();
-        let current = read(&files, name, &alpn)?;
-        Ok(Self {
-            files,
-            name: name.map(str::to_owned),
-            alpn,
-            current: RwLock::new(current),
-        })
+        let shared = Shared::read(files, None, &[protocols])?;
+        Ok(Self { shared, face: 0 })
     }
 
     /// Looks at the files again; whether they had changed. What is wrong with them is told, and
     /// what was in use stays in use.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let fresh = read(&self.files, self.name.as_deref(), &self.alpn)?;
-        let mut current = self.current.write().expect(POISONED);
+        let shared = &*self.shared;
+        let fresh = read(&shared.files, shared.name.as_deref(), &shared.protocols)?;
+        let mut current = shared.current.write().expect(POISONED);
         if fresh.bytes == current.bytes {
             return Ok(false);
         }
@@ -108,36 +139,70 @@ impl Tls {
 
     /// Whether others would still accept the certificate that is in use: they end.
     pub fn valid_now(&self) -> Result<(), TlsError> {
-        let Some(name) = &self.name else {
+        let Some(name) = &self.shared.name else {
             return Ok(());
         };
         let (chain, roots) = {
-            let current = self.current.read().expect(POISONED);
+            let current = self.shared.current.read().expect(POISONED);
             (current.chain.clone(), current.roots.clone())
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        vouched_for(&self.files, name, &chain, &roots, &provider)
+        vouched_for(&self.shared.files, name, &chain, &roots, &provider)
+    }
+
+    /// When the certificates that are in use end: one's own, and the authority that ends first.
+    #[must_use]
+    pub fn expiry(&self) -> Vec<Expiry> {
+        self.shared.current.read().expect(POISONED).expiry.clone()
     }
 
     /// How callers are answered.
     #[must_use]
     pub fn server(&self) -> Arc<ServerConfig> {
-        self.current.read().expect(POISONED).server.clone()
+        self.face().server
     }
 
     /// How others are called.
     #[must_use]
     pub fn client(&self) -> Arc<ClientConfig> {
-        self.current.read().expect(POISONED).client.clone()
+        self.face().client
+    }
+
+    fn face(&self) -> Face {
+        self.shared.current.read().expect(POISONED).faces[self.face].clone()
     }
 }
 
-fn read(files: &TlsFiles, name: Option<&str>, alpn: &[Vec<u8>]) -> Result<Current, TlsError> {
+impl Shared {
+    fn read(
+        files: TlsFiles,
+        name: Option<&str>,
+        protocols: &[&[&str]],
+    ) -> Result<Arc<Self>, TlsError> {
+        let bytes = |choice: &&[&str]| choice.iter().map(|p| p.as_bytes().to_vec()).collect();
+        let protocols: Vec<Vec<Vec<u8>>> = protocols.iter().map(bytes).collect();
+        let current = read(&files, name, &protocols)?;
+        Ok(Arc::new(Self {
+            files,
+            name: name.map(str::to_owned),
+            protocols,
+            current: RwLock::new(current),
+        }))
+    }
+}
+
+fn read(
+    files: &TlsFiles,
+    name: Option<&str>,
+    protocols: &[Vec<Vec<u8>>],
+) -> Result<Current, TlsError> {
     let ca = contents(&files.ca)?;
     let cert = contents(&files.cert)?;
     let key = contents(&files.key)?;
 
     let authorities = certificates(&files.ca, &ca)?;
+    let ends = |of: &CertificateDer<'_>| x509::not_after(of);
+    let authorities_end = authorities.iter().filter_map(ends).min();
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         let added = roots.add(authority);
@@ -145,6 +210,7 @@ fn read(files: &TlsFiles, name: Option<&str>, alpn: &[Vec<u8>]) -> Result<Curren
     }
     let roots = Arc::new(roots);
     let chain = certificates(&files.cert, &cert)?;
+    let own_ends = chain.first().and_then(ends);
     let private = PrivateKeyDer::from_pem_slice(&key).map_err(|error| wrong(&files.key, error))?;
 
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -160,7 +226,6 @@ fn read(files: &TlsFiles, name: Option<&str>, alpn: &[Vec<u8>]) -> Result<Curren
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain.clone(), private.clone_key())
         .map_err(|error| wrong(&files.key, error))?;
-    server.alpn_protocols = alpn.to_vec();
     // A ticket would outlive the certificate it was given for.
     server.send_tls13_tickets = 0;
     let mut client = ClientConfig::builder_with_provider(provider)
@@ -169,14 +234,27 @@ fn read(files: &TlsFiles, name: Option<&str>, alpn: &[Vec<u8>]) -> Result<Curren
         .with_root_certificates(roots.clone())
         .with_client_auth_cert(chain.clone(), private)
         .map_err(|error| wrong(&files.key, error))?;
-    client.alpn_protocols = alpn.to_vec();
     client.resumption = rustls::client::Resumption::disabled();
+    let faces = protocols.iter().map(|alpn| {
+        let (mut server, mut client) = (server.clone(), client.clone());
+        server.alpn_protocols.clone_from(alpn);
+        client.alpn_protocols.clone_from(alpn);
+        Face {
+            server: Arc::new(server),
+            client: Arc::new(client),
+        }
+    });
+    let expiry = [(&files.ca, authorities_end), (&files.cert, own_ends)];
+    let expiry = expiry.into_iter().filter_map(|(path, at_s)| {
+        let (path, at_s) = (path.clone(), at_s?);
+        Some(Expiry { path, at_s })
+    });
     Ok(Current {
-        server: Arc::new(server),
-        client: Arc::new(client),
+        faces: faces.collect(),
         chain,
         roots,
         bytes: [ca, cert, key],
+        expiry: expiry.collect(),
     })
 }
 

@@ -14,6 +14,7 @@ use tonic::transport::server::Connected;
 
 use super::files::Tls;
 use super::names::{is_named, node_name};
+use super::x509;
 
 /// How long a caller may take to show who it is.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -35,6 +36,12 @@ impl Caller {
     #[must_use]
     pub fn is_node(&self, cluster: u128, node: u64) -> bool {
         is_named(&self.certificate, &node_name(cluster, node))
+    }
+
+    /// What the certificate calls its holder, for people.
+    #[must_use]
+    pub fn common_name(&self) -> Option<String> {
+        x509::common_name(&self.certificate)
     }
 
     /// Whether the certificate names this.

@@ -11,7 +11,8 @@
 mod files;
 mod handshake;
 mod names;
+mod x509;
 
-pub use files::{Tls, TlsError, TlsFiles};
+pub use files::{Expiry, Tls, TlsError, TlsFiles};
 pub use handshake::{Caller, Secured, accept};
 pub use names::{node_name, role_name};

@@ -50,6 +50,30 @@ fn what_the_authority_signs_is_accepted_under_its_name_and_under_no_other() {
     load(&node_name(CLUSTER.as_u128(), 2)).unwrap();
     load("127.0.0.1").unwrap();
     load("n2.example").unwrap();
+    // When they end, as their files say; see `usher cert --help` for how long that is.
+    let ends = Tls::load(files(dir, "node-2"), "127.0.0.1", &["h2"])
+        .unwrap()
+        .expiry();
+    let ends: Vec<_> = ends
+        .iter()
+        .map(|end| (end.path.clone(), end.at_s))
+        .collect();
+    let platform = raft_node::platform::Platform::os(dir).unwrap();
+    let now_s = platform.clock.now_ms() / 1_000;
+    assert_eq!(ends.len(), 2, "{ends:?}");
+    assert_eq!(
+        (&ends[0].0, &ends[1].0),
+        (&dir.join("ca.pem"), &dir.join("node-2.pem"))
+    );
+    let day_s = 86_400;
+    assert!(
+        (now_s + 20 * day_s..now_s + 4_000 * day_s).contains(&ends[1].1),
+        "{ends:?}"
+    );
+    assert!(
+        ends[0].1 >= ends[1].1,
+        "an authority outlives what it signs: {ends:?}"
+    );
     let other = load(&node_name(CLUSTER.as_u128(), 3)).unwrap_err();
     assert!(other.to_string().contains("node-3."), "{other}");
     Tls::load_caller(files(dir, "anna"), &["http/1.1"])

@@ -234,6 +234,10 @@ impl Cluster {
             .arg(&node.config)
             .args(words)
             .env("TOKIO_WORKER_THREADS", workers);
+        // What somebody set for a node of theirs is not for ours.
+        for key in crate::settings::KNOWN {
+            command.env_remove(crate::settings::variable(key));
+        }
         let stderr = log.try_clone().map_err(|source| Error::File {
             path: node.log.clone(),
             source,

@@ -3,21 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use cluster::SYSTEM_GROUP;
+use axum::{Extension, Json};
 use cluster::catalogue::CatalogueCommand;
+use cluster::version;
 use raft_node::error::InitializeError;
 
+use super::access::By;
+use super::commit::{NotDone, commit};
 use super::{Admin, problem};
-use crate::node::version::{raise, survey};
+use crate::node::version::survey;
 
-/// How long `init` waits for the new cluster's system group to decide.
-const INIT_WITHIN: Duration = Duration::from_secs(15);
+/// How often the nodes are asked what they support: they may have been started a moment ago.
+const SURVEYS_MAX: u32 = 4;
+const SURVEY_PAUSE: Duration = Duration::from_millis(500);
 
-pub(super) async fn init(State(admin): State<Arc<Admin>>) -> Response {
+pub(super) async fn init(
+    State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
+) -> Response {
     if admin.joins {
         let detail = "this node was started to join a cluster that exists; run `usher init` on a \
                       node of a new one, or start this one without --join"
@@ -32,49 +38,48 @@ pub(super) async fn init(State(admin): State<Arc<Admin>>) -> Response {
     }
     // The number of shards becomes part of the replicated state; repeating `init` is harmless,
     // another number of shards is refused.
-    let command = cluster::codec::encode_command(&CatalogueCommand::FixShards {
-        shards: admin.shards,
-    });
-    let committed = admin
-        .node
-        .client()
-        .propose(SYSTEM_GROUP, command, INIT_WITHIN)
-        .await;
-    let outcome = committed
-        .map_err(|error| error.to_string())
-        .and_then(|committed| {
-            cluster::codec::decode_outcome(&committed.outcome).map_err(|error| error.to_string())
-        });
-    match outcome {
-        Ok(Ok(_)) => {
-            let version = newest_common(&admin).await;
-            Json(serde_json::json!({ "shards": admin.shards, "version": version })).into_response()
-        }
-        Ok(Err(rejection)) => problem(
+    let version = begin_with_all(&admin, &by).await;
+    let shards = admin.shards;
+    let command = CatalogueCommand::FixShards { shards };
+    let deed = by.deed("cluster.init", format!("{shards} shards"));
+    match commit(&admin, &deed, &command).await {
+        Ok(()) => Json(serde_json::json!({ "shards": shards, "version": version })).into_response(),
+        Err(NotDone::Refused(rejection)) => problem(
             StatusCode::CONFLICT,
             "NOT_INITIALIZED",
             rejection.to_string(),
         ),
-        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, "NO_LEADER", error),
+        Err(NotDone::NotCommitted(error)) => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "NO_LEADER", error)
+        }
     }
 }
 
 /// A cluster begins with all that its nodes support. If that cannot be told now, it begins with the
-/// oldest version, and `usher cluster upgrade` says what is missing.
-async fn newest_common(admin: &Admin) -> u16 {
-    let client = admin.node.client();
-    let seen = match survey(&client, &admin.replicas).await {
-        Ok(seen) => seen,
-        Err(reason) => {
-            tracing::warn!(reason, "the cluster begins at the oldest version");
-            return cluster::version::OLDEST;
+/// oldest version; `usher init` again, or `usher cluster upgrade`, which says what is missing, raises it.
+async fn begin_with_all(admin: &Admin, by: &By) -> u16 {
+    let mut seen = Err("nobody was asked".to_owned());
+    for attempt in 0..SURVEYS_MAX {
+        if attempt > 0 {
+            tokio::time::sleep(SURVEY_PAUSE).await;
         }
-    };
-    if seen.common <= seen.version {
-        return seen.version;
+        seen = survey(&admin.node.client(), &admin.replicas).await;
+        if seen.as_ref().is_ok_and(|seen| seen.missing.is_empty()) {
+            break;
+        }
     }
-    raise(&client, seen.common).await.unwrap_or_else(|reason| {
-        tracing::warn!(reason, "the cluster begins at the oldest version");
-        seen.version
+    let raised = match &seen {
+        Ok(seen) if seen.common > seen.version => {
+            let to = seen.common;
+            let deed = by.deed("cluster.version", format!("version {to}"));
+            let done = commit(admin, &deed, &CatalogueCommand::RaiseVersion { to }).await;
+            done.is_ok().then_some(to)
+        }
+        Ok(seen) => Some(seen.version),
+        Err(_) => None,
+    };
+    raised.unwrap_or_else(|| {
+        tracing::warn!(?seen, "the cluster begins at the oldest version");
+        version::OLDEST
     })
 }

@@ -1,25 +1,34 @@
-//! The operators' listener: status, initialization, members, digests, audit. Loopback by default;
+//! The operators' listener: status, initialization, members, keys, trail, digests, audit. Loopback by default;
 //! nothing here is for buyers.
 
+pub mod access;
 mod audit;
+mod commit;
 mod init;
+mod keys;
 mod members;
 mod status;
+mod trail;
 mod version;
 
 use std::sync::Arc;
 
+use api::AppState;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use raft_node::Node;
 
+pub use self::access::Least;
+use self::access::{Row, change, look, routes};
 pub use self::audit::DigestView;
+pub use self::keys::{KeyRequest, KeyView};
 pub use self::members::{
     AddRequest, BlockedView, ChangeView, GroupSeenView, MembersView, NodeView, RebalanceRequest,
 };
 pub use self::status::{ClockView, GroupView, HealthView, StatusView};
+pub use self::trail::{RecordView, TrailView};
 use super::backend::Replicas;
 use super::members::MoverSays;
 use crate::read_model::ReadModel;
@@ -46,24 +55,54 @@ pub struct Admin {
     pub mover: Arc<MoverSays>,
     /// Its read model, if it has one.
     pub history: Option<Arc<ReadModel>>,
+    /// Its public door: keys, names of requests, clock.
+    pub door: AppState,
+}
+
+/// Every route of operators, and who may ask for it. Backups have theirs in `node::backup`.
+const ROUTES: &[Row<Arc<Admin>>] = &[
+    look("/admin/status", || get(status::status)),
+    look("/admin/digests", || get(audit::digests)),
+    look("/admin/audit", || get(audit::audit)),
+    look("/admin/feed", || get(audit::feed)),
+    look("/admin/members", || get(members::show)),
+    look("/admin/version", || get(version::show)),
+    change(Method::POST, "/admin/version", || post(version::finish)),
+    look("/admin/trail", || get(trail::show)),
+    look("/admin/keys", || get(keys::list)),
+    change(Method::POST, "/admin/init", || post(init::init)),
+    change(Method::POST, "/admin/members", || post(members::add)),
+    change(Method::DELETE, "/admin/members/{node}", || {
+        delete(members::remove)
+    }),
+    change(Method::POST, "/admin/members/{node}/drain", || {
+        post(members::drain)
+    }),
+    change(Method::POST, "/admin/members/{node}/undrain", || {
+        post(members::undrain)
+    }),
+    change(Method::POST, "/admin/rebalance", || {
+        post(members::rebalance)
+    }),
+    change(Method::POST, "/admin/move-leader", || {
+        post(members::move_leader)
+    }),
+    change(Method::POST, "/admin/keys", || post(keys::create)),
+    change(Method::DELETE, "/admin/keys/{id}", || delete(keys::revoke)),
+];
+
+/// Every row of both tables, for tests: method, path, and what it takes at least.
+pub fn table() -> Vec<(Method, &'static str, Least)> {
+    let rows = ROUTES
+        .iter()
+        .map(|row| (row.method.clone(), row.path, row.least));
+    rows.chain(super::backup::table()).collect()
 }
 
 /// The operators' routes.
 pub fn router(admin: Admin) -> Router {
-    Router::new()
-        .route("/admin/status", get(status::status))
-        .route("/admin/init", post(init::init))
-        .route("/admin/digests", get(audit::digests))
-        .route("/admin/members", get(members::show).post(members::add))
-        .route("/admin/members/{node}", delete(members::remove))
-        .route("/admin/members/{node}/drain", post(members::drain))
-        .route("/admin/members/{node}/undrain", post(members::undrain))
-        .route("/admin/version", get(version::show).post(version::finish))
-        .route("/admin/rebalance", post(members::rebalance))
-        .route("/admin/move-leader", post(members::move_leader))
-        .route("/admin/audit", get(audit::audit))
-        .route("/admin/feed", get(audit::feed))
-        .with_state(Arc::new(admin))
+    let door = admin.door.clone();
+    routes(ROUTES, &door).with_state(Arc::new(admin))
 }
 
 pub(super) fn problem(status: StatusCode, error: &'static str, detail: String) -> Response {

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use cluster::catalogue::CatalogueCommand;
 use serde::Deserialize;
 
+use super::access::By;
+use super::commit::{NotDone, commit};
 use super::{Admin, problem};
-use crate::node::version::{raise, survey};
+use crate::node::version::survey;
 
 /// How it is to be raised.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -28,7 +31,11 @@ pub(super) async fn show(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 /// `POST /admin/version`: raises it to what every node supports.
-pub(super) async fn finish(State(admin): State<Arc<Admin>>, Query(how): Query<How>) -> Response {
+pub(super) async fn finish(
+    State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
+    Query(how): Query<How>,
+) -> Response {
     let client = admin.node.client();
     let mut seen = match survey(&client, &admin.replicas).await {
         Ok(survey) => survey,
@@ -43,10 +50,14 @@ pub(super) async fn finish(State(admin): State<Arc<Admin>>, Query(how): Query<Ho
         return problem(StatusCode::CONFLICT, "NODES_TOO_OLD", detail);
     }
     if seen.common > seen.version && !how.dry_run {
-        match raise(&client, seen.common).await {
-            Ok(version) => seen.version = version,
-            Err(error) => {
-                let detail = format!("{error}; asking again is harmless");
+        let to = seen.common;
+        let deed = by.deed("cluster.version", format!("version {to}"));
+        match commit(&admin, &deed, &CatalogueCommand::RaiseVersion { to }).await {
+            Ok(()) => seen.version = to,
+            Err(NotDone::Refused(rejection)) => {
+                return problem(StatusCode::CONFLICT, "REFUSED", rejection.to_string());
+            }
+            Err(NotDone::NotCommitted(detail)) => {
                 return problem(StatusCode::SERVICE_UNAVAILABLE, "NOT_COMMITTED", detail);
             }
         }

@@ -1,23 +1,18 @@
 //! One change: tried on a copy, told, and then committed.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use cluster::SYSTEM_GROUP;
-use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueRejection};
+use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueRejection, Deed};
 use cluster::members::Registry;
 use cluster::plan::{Blocked, Reason, Rehearsal, rehearse};
 use serde::Deserialize;
 
 use super::not_initialized;
 use super::views::ChangeView;
+use crate::node::admin::commit::{NotDone, commit};
 use crate::node::admin::{Admin, problem};
 use crate::node::members::{BOUNDS, Look, look};
-
-/// How long the system group may take to write the change down.
-const COMMIT_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a change is to be made.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -37,9 +32,14 @@ pub(super) async fn seen(admin: &Admin) -> Result<Look, Response> {
 }
 
 /// Tries a command on a copy of what is known, and commits it unless it cannot come to its end.
-pub(super) async fn change(admin: &Admin, command: &CatalogueCommand, how: How) -> Response {
+pub(super) async fn change(
+    admin: &Admin,
+    by: &Deed,
+    command: &CatalogueCommand,
+    how: How,
+) -> Response {
     match seen(admin).await {
-        Ok(look) => change_from(admin, &look, command, how).await,
+        Ok(look) => change_from(admin, &look, by, command, how).await,
         Err(refusal) => refusal,
     }
 }
@@ -48,6 +48,7 @@ pub(super) async fn change(admin: &Admin, command: &CatalogueCommand, how: How) 
 pub(super) async fn change_from(
     admin: &Admin,
     look: &Look,
+    by: &Deed,
     command: &CatalogueCommand,
     how: How,
 ) -> Response {
@@ -61,27 +62,10 @@ pub(super) async fn change_from(
     if how.dry_run {
         return Json(ChangeView::of(&rehearsal, false)).into_response();
     }
-    let bytes = cluster::codec::encode_command(command);
-    let client = admin.node.client();
-    let committed = client.propose(SYSTEM_GROUP, bytes, COMMIT_WITHIN).await;
-    if let Ok(committed) = &committed {
-        // Who asks this node next what is left to do must not hear what was so before. If it lags, the
-        // change is made all the same.
-        let index = committed.index;
-        let _ = client
-            .wait_applied(SYSTEM_GROUP, index, COMMIT_WITHIN)
-            .await;
-    }
-    let outcome = committed
-        .map_err(|error| error.to_string())
-        .and_then(|committed| {
-            cluster::codec::decode_outcome(&committed.outcome).map_err(|error| error.to_string())
-        });
-    match outcome {
-        Ok(Ok(_)) => Json(ChangeView::of(&rehearsal, true)).into_response(),
-        Ok(Err(rejection)) => refused(rejection),
-        Err(error) => {
-            let detail = format!("{error}; asking again is harmless");
+    match commit(admin, by, command).await {
+        Ok(()) => Json(ChangeView::of(&rehearsal, true)).into_response(),
+        Err(NotDone::Refused(rejection)) => refused(rejection),
+        Err(NotDone::NotCommitted(detail)) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "NOT_COMMITTED", detail)
         }
     }

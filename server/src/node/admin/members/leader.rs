@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use cluster::catalogue::CatalogueCommand;
 use serde::Deserialize;
 
 use super::change::{How, change_from, seen};
+use crate::node::admin::access::By;
+use crate::node::admin::commit::{NotDone, commit};
 use crate::node::admin::{Admin, problem};
 use crate::node::members::{BOUNDS, Look};
 
@@ -22,10 +24,12 @@ pub(in crate::node::admin) struct MoveLeader {
 
 pub(in crate::node::admin) async fn move_leader(
     State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
     Query(how): Query<How>,
     Json(request): Json<MoveLeader>,
 ) -> Response {
     let MoveLeader { group, to } = request;
+    let deed = by.deed("leader.move", format!("group {group} to node {to}"));
     let not_moved = |detail| problem(StatusCode::CONFLICT, "LEADER_NOT_MOVED", detail);
     if how.dry_run || !how.anyway {
         let look = match seen(&admin).await {
@@ -44,6 +48,7 @@ pub(in crate::node::admin) async fn move_leader(
             let noted = change_from(
                 &admin,
                 &look,
+                &deed,
                 &command,
                 How {
                     anyway: true,
@@ -55,6 +60,15 @@ pub(in crate::node::admin) async fn move_leader(
                 return noted;
             }
         }
+    }
+    // Before it moves: no log holds the move itself. A placement that said so was the record already,
+    // and the same deed is written down once.
+    match commit(&admin, &deed, &CatalogueCommand::Note).await {
+        Ok(()) => {}
+        Err(NotDone::NotCommitted(detail)) => {
+            return problem(StatusCode::SERVICE_UNAVAILABLE, "NOT_COMMITTED", detail);
+        }
+        Err(NotDone::Refused(rejection)) => return not_moved(rejection.to_string()),
     }
     match admin.node.move_leader(group, to).await {
         Ok(()) => {

@@ -10,10 +10,10 @@ mod views;
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use cluster::catalogue::CatalogueCommand;
 use cluster::members::{NodeRecord, NodeState};
 use cluster::plan::rehearse;
@@ -25,6 +25,7 @@ pub(super) use self::leader::move_leader;
 pub use self::rebalance::RebalanceRequest;
 pub(super) use self::rebalance::rebalance;
 pub use self::views::{BlockedView, ChangeView, GroupSeenView, MembersView, NodeView};
+use super::access::By;
 use super::{Admin, problem};
 use crate::node::members::BOUNDS;
 
@@ -53,6 +54,7 @@ pub struct AddRequest {
 
 pub(super) async fn add(
     State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
     Query(how): Query<How>,
     Json(request): Json<AddRequest>,
 ) -> Response {
@@ -61,8 +63,10 @@ pub(super) async fn add(
         zone: request.zone,
         state: NodeState::Member,
     };
+    let node = request.id;
+    let deed = by.deed("node.add", format!("node {node} at {}", record.peer));
     let command = CatalogueCommand::AddNode {
-        node: request.id,
+        node,
         record,
         shards: admin.shards,
         // Its own word about that is heard when it starts.
@@ -70,33 +74,39 @@ pub(super) async fn add(
     };
     // A node that is not there yet may come later: that is no reason to refuse it.
     let anyway = true;
-    change(&admin, &command, How { anyway, ..how }).await
+    change(&admin, &deed, &command, How { anyway, ..how }).await
 }
 
 pub(super) async fn drain(
     State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
     Path(node): Path<u64>,
     Query(how): Query<How>,
 ) -> Response {
-    change(&admin, &CatalogueCommand::DrainNode { node }, how).await
+    let deed = by.deed("node.drain", format!("node {node}"));
+    change(&admin, &deed, &CatalogueCommand::DrainNode { node }, how).await
 }
 
 pub(super) async fn undrain(
     State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
     Path(node): Path<u64>,
     Query(how): Query<How>,
 ) -> Response {
     let anyway = true;
+    let deed = by.deed("node.undrain", format!("node {node}"));
     let command = CatalogueCommand::UndrainNode { node };
-    change(&admin, &command, How { anyway, ..how }).await
+    change(&admin, &deed, &command, How { anyway, ..how }).await
 }
 
 pub(super) async fn remove(
     State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
     Path(node): Path<u64>,
     Query(how): Query<How>,
 ) -> Response {
-    change(&admin, &CatalogueCommand::RemoveNode { node }, how).await
+    let deed = by.deed("node.remove", format!("node {node}"));
+    change(&admin, &deed, &CatalogueCommand::RemoveNode { node }, how).await
 }
 
 fn not_initialized() -> Response {

@@ -4,16 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::{Extension, Json};
 use cluster::catalogue::CatalogueCommand;
 use cluster::members::REPLICATION_MAX;
 use cluster::plan::balance;
 use serde::{Deserialize, Serialize};
 
 use super::change::{How, change_from, seen};
+use crate::node::admin::access::By;
 use crate::node::admin::{Admin, problem};
 
 /// `POST /admin/rebalance`.
@@ -27,6 +28,7 @@ pub struct RebalanceRequest {
 
 pub(in crate::node::admin) async fn rebalance(
     State(admin): State<Arc<Admin>>,
+    Extension(by): Extension<By>,
     Query(how): Query<How>,
     Json(request): Json<RebalanceRequest>,
 ) -> Response {
@@ -63,7 +65,8 @@ pub(in crate::node::admin) async fn rebalance(
                 replication,
                 groups: groups.into_iter().collect(),
             };
-            change_from(&admin, &look, &command, how).await
+            let deed = by.deed("cluster.rebalance", format!("{replication} voters a group"));
+            change_from(&admin, &look, &deed, &command, how).await
         }
         Err(error) => problem(StatusCode::CONFLICT, "TOO_FEW_NODES", error.to_string()),
     }
