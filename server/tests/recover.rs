@@ -5,6 +5,11 @@
 //! the third has everything, so nothing may be missing; what is missing when it had not is the business
 //! of `server/src/recover/settle.rs` and of the tests there.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "clients beside a cluster: real time"
+)]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -3,6 +3,11 @@
 //!
 //! Method: real processes; a stream of seat changes and a kept-alive connection are open all the while.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "clients beside a cluster: real time"
+)]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -15,6 +20,17 @@ use server::http_client::{Connection, Request};
 
 const USHER: &str = env!("CARGO_BIN_EXE_usher");
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A node outside the harness, which dies with this test.
+struct First(Child);
+
+impl Drop for First {
+    fn drop(&mut self) {
+        // It has ended, if all went well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 async fn status(admin: std::net::SocketAddr) -> Value {
     let mut connection = Connection::new(admin);
@@ -48,14 +64,14 @@ async fn a_node_that_is_told_to_stop_hands_over_first_and_ends_soon() {
     }
     // Outside the harness, to be asked for its exit code.
     let log = std::fs::File::create(dir.path().join("first.log")).expect("a log");
-    let mut first: Child = Command::new(USHER)
+    let first = Command::new(USHER)
         .args(["start", "--exit-with-parent", "--config"])
         .arg(dir.path().join("node-1.toml"))
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(log)
-        .spawn()
-        .expect("usher starts");
+        .spawn();
+    let mut first = First(first.expect("usher starts"));
     cluster.begin().await.expect("they are ready");
     let event = json!({
         "name": "Last call", "venue": "Here", "opens_at": "2020-01-01T00:00:00Z", "currency": "EUR",
@@ -100,11 +116,11 @@ async fn a_node_that_is_told_to_stop_hands_over_first_and_ends_soon() {
     assert_eq!(livez.status, 200);
 
     let told = Instant::now();
-    let kill = Command::new("kill").arg(first.id().to_string()).status();
+    let kill = Command::new("kill").arg(first.0.id().to_string()).status();
     assert!(kill.expect("it runs").success());
     let mut ended = None;
     while ended.is_none() && told.elapsed() < PATIENCE {
-        ended = first.try_wait().expect("asked");
+        ended = first.0.try_wait().expect("asked");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     eprintln!("it took {:?}", told.elapsed());

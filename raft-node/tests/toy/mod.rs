@@ -96,6 +96,7 @@ impl Machine for Toy {
     }
 }
 
+pub type ChangeMachine = Arc<dyn Fn(u64, &mut Platform) + Send + Sync>;
 pub type Adjust = Arc<dyn Fn(&mut NodeConfig) + Send + Sync>;
 
 /// Some nodes, each in a directory that outlives it.
@@ -107,7 +108,7 @@ pub struct Cluster {
     pub directory: tempfile::TempDir,
     adjust: Adjust,
     /// Changes the machine that a node runs on.
-    pub machine: Arc<dyn Fn(u64, &mut Platform) + Send + Sync>,
+    pub machine: ChangeMachine,
     pub storage: StorageOptions,
 }
 

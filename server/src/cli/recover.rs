@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use uuid::Uuid;
 
 use super::{CliError, say};
+use crate::dice::secret_hex;
 use crate::node::config::Config;
 use crate::recover::{Left, RecoverError, Recovery, survey};
 
@@ -71,8 +72,8 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
         say("nothing was changed (--dry-run)");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut drawn = [0; 16];
-    getrandom::fill(&mut drawn).map_err(|error| CliError::Failed(error.to_string()))?;
+    let drawn = u128::from_str_radix(&secret_hex(16), 16).expect("it is 32 hex digits");
+    let drawn = drawn.to_be_bytes();
     let done = recovery
         .carry_out(uuid::Builder::from_random_bytes(drawn).into_uuid())
         .await?;
