@@ -29,12 +29,16 @@ use crate::group::Group;
 use crate::node::Failure;
 use crate::platform::Disk;
 use crate::storage::write_mark;
+use crate::transport::link::CallError;
 use crate::transport::peer;
-use crate::transport::wire::Kind;
+use crate::transport::wire::{Kind, Refused, UNKNOWN_KIND};
 use crate::watch;
 
 /// Between two rounds of questions.
 const ASK_EVERY: Duration = Duration::from_millis(500);
+/// So often running it has to be heard that this node votes, with nobody to say that it is expected:
+/// who founded the cluster may be the slowest to answer.
+const SAID_MIN: u32 = 4;
 /// How long a peer may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// How long whoever founds a cluster waits for all of its members to be there.
@@ -135,14 +139,19 @@ impl Admission {
 pub(crate) async fn keep(client: Client, failed: watch::Sender<Option<Failure>>) {
     let admission = &client.shared.admission;
     let me = client.shared.config.node_id;
-    let mut told = false;
+    let (mut told, mut said) = (false, 0);
     while !admission.is_admitted() {
         let parts = ask(&client).await;
-        let expected = parts.values().any(|part| *part == Some(Part::Expected));
-        let voter = parts.iter().find(|(_, part)| **part == Some(Part::Voter));
+        let expected = parts.values().any(|part| *part == Part::Expected);
+        let voter = parts.iter().find(|(_, part)| **part == Part::Voter);
+        said = match voter.is_some() && !expected {
+            true => said + 1,
+            false => 0,
+        };
         // Whoever founded the cluster meanwhile has made this node a voter, and admitted it.
         if let Some((peer, _)) = voter
-            && !(expected || admission.is_admitted())
+            && said >= SAID_MIN
+            && !admission.is_admitted()
         {
             let reason = format!(
                 "the data directory is empty, and node {peer} says that node {me} votes in this cluster: its data is \
@@ -157,8 +166,8 @@ pub(crate) async fn keep(client: Client, failed: watch::Sender<Option<Failure>>)
             }));
             return;
         }
-        let new = parts.values().any(|part| *part == Some(Part::None));
-        if (new && !expected) || parts.is_empty() {
+        let new = parts.values().any(|part| *part == Part::None);
+        if (new && !expected) || peers(&client).is_empty() {
             match admission.admit(&*client.shared.platform.disk).await {
                 Ok(()) => return,
                 Err(error) => tracing::warn!(error, "cannot note that this node is new"),
@@ -197,25 +206,28 @@ async fn without_those_who_hear(client: &Client, nodes: BTreeSet<u64>) -> BTreeS
     let asked = nodes.iter().map(|node| call(client, *node, Kind::Found));
     let answers = join_all(asked).await;
     let left = nodes.iter().zip(answers);
-    left.filter(|(_, answer)| answer.is_none())
+    left.filter(|(_, answer)| !matches!(answer, Some(Ok(_))))
         .map(|(node, _)| *node)
         .collect()
 }
 
-/// What each configured peer says; nothing for those that do not answer.
-async fn ask(client: &Client) -> BTreeMap<u64, Option<Part>> {
+/// What each configured peer says that answers.
+async fn ask(client: &Client) -> BTreeMap<u64, Part> {
     let asked = peers(client).into_iter().map(|node| async move {
-        let vitals = call(client, node, Kind::Vitals).await;
-        let vitals = vitals.and_then(|bytes| peer::Vitals::decode(bytes).ok());
-        let part = vitals.map(|vitals| match vitals.part {
-            3 => Part::Expected,
-            2 => Part::Voter,
-            1 => Part::None,
-            _ => Part::Unknown,
-        });
-        (node, part)
+        let part = match call(client, node, Kind::Vitals).await? {
+            Ok(bytes) => match peer::Vitals::decode(bytes).ok()?.part {
+                3 => Part::Expected,
+                2 => Part::Voter,
+                1 => Part::None,
+                _ => Part::Unknown,
+            },
+            // Of a release that could not tell. Nobody may be kept from joining it for that.
+            Err(refused) if refused.text == UNKNOWN_KIND => Part::None,
+            Err(_) => Part::Unknown,
+        };
+        Some((node, part))
     });
-    join_all(asked).await.into_iter().collect()
+    join_all(asked).await.into_iter().flatten().collect()
 }
 
 /// Before a cluster is founded: a majority of its members has to be there, and notes that it is. Who
@@ -244,12 +256,15 @@ pub(crate) async fn found(client: &Client) -> Result<(), InitializeError> {
         .map_err(|reason| InitializeError::Group { group: 0, reason })
 }
 
-async fn call(client: &Client, node: u64, kind: Kind) -> Option<Bytes> {
+/// Asks a node, in whichever group; nothing when it does not answer.
+async fn call(client: &Client, node: u64, kind: Kind) -> Option<Result<Bytes, Refused>> {
     let group = client.shared.config.groups.first().copied()?;
     let link = client.shared.links.get(node)?;
-    link.call(group, kind, Bytes::new(), ANSWER_WITHIN)
-        .await
-        .ok()
+    match link.call(group, kind, Bytes::new(), ANSWER_WITHIN).await {
+        Ok(answer) => Some(Ok(answer)),
+        Err(CallError::Refused(refused)) => Some(Err(refused)),
+        Err(_) => None,
+    }
 }
 
 fn peers(client: &Client) -> Vec<u64> {

@@ -259,7 +259,7 @@ fn admit<'a>(served: &'a Served, frame: &Frame) -> Result<(&'a Arc<Group>, Kind)
         .get(&if astray { frame.group ^ 1 } else { frame.group })
         .ok_or_else(|| Refused::new(Reason::Foreign).with_text("unknown group"))?;
     let kind = Kind::from_number(frame.kind)
-        .ok_or_else(|| Refused::new(Reason::Foreign).with_text("unknown kind"))?;
+        .ok_or_else(|| Refused::new(Reason::Foreign).with_text(wire::UNKNOWN_KIND))?;
     let speaks = matches!(
         kind,
         Kind::Append | Kind::Vote | Kind::PreVote | Kind::TransferLeader

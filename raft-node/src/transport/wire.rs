@@ -29,6 +29,9 @@ pub(crate) enum Kind {
     Found = 10,
 }
 
+/// What a node says to a kind of request that its release does not know.
+pub(crate) const UNKNOWN_KIND: &str = "unknown kind";
+
 /// Set in the kind of an answer.
 pub(crate) const ANSWER: u32 = 1 << 31;
 /// Set in the kind of an answer that is a refusal.
