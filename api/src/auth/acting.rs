@@ -1,7 +1,7 @@
 //! Who changes something, for the trail.
 
 use axum::extract::FromRequestParts;
-use cluster::catalogue::{CatalogueCommand, Deed, Who};
+use cluster::catalogue::{CatalogueCommand, CatalogueRejection, Deed, Who};
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -74,8 +74,11 @@ impl AppState {
         let noted = self
             .backend
             .propose_catalogue(deed, CatalogueCommand::Note, deadline);
-        noted.await?.outcome.map_err(rejections::catalogue)?;
-        Ok(())
+        match noted.await?.outcome {
+            // There is no trail yet in which it could stand.
+            Ok(_) | Err(CatalogueRejection::VersionTooLow { .. }) => Ok(()),
+            Err(rejection) => Err(rejections::catalogue(rejection)),
+        }
     }
 
     /// An id nobody has had.

@@ -43,6 +43,10 @@ impl LocalBackend {
         catalogue
             .apply(&CatalogueCommand::FixShards { shards })
             .expect("a new cluster");
+        let to = cluster::version::NEWEST;
+        catalogue
+            .apply(&CatalogueCommand::RaiseVersion { to })
+            .expect("everybody here supports it");
         let ledgers = (1..=shards)
             .map(|shard| (Ledger::new(ShardId(shard)), 0))
             .collect();

@@ -58,14 +58,22 @@ impl Catalogue {
         outcome
     }
 
-    /// Applies a command of the cluster's own.
-    pub fn apply(&mut self, command: &CatalogueCommand) -> CatalogueOutcome {
+    /// Whether a command may be spoken in this cluster now. To be asked before it is proposed: a node of an
+    /// older release stops at a word that it does not understand.
+    pub fn speakable(&self, command: &CatalogueCommand) -> Result<(), CatalogueRejection> {
         let raises = matches!(command, CatalogueCommand::RaiseVersion { .. });
         let early = probes::planted(Bug::NewWordsTooEarly);
-        if !raises && !early && command.needs() > self.version() {
-            let needs = command.needs();
-            return Err(CatalogueRejection::VersionTooLow { needs });
+        match command.needs() {
+            needs if needs > self.version() && !raises && !early => {
+                Err(CatalogueRejection::VersionTooLow { needs })
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Applies a command of the cluster's own.
+    pub fn apply(&mut self, command: &CatalogueCommand) -> CatalogueOutcome {
+        self.speakable(command)?;
         match command {
             CatalogueCommand::FixShards { shards } => self.fix_shards(*shards),
             CatalogueCommand::CreateEvent(record) => self.create(record),

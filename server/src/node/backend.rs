@@ -158,12 +158,25 @@ impl Backend for NodeBackend {
         Box::pin(self.committed(shard, bytes, deadline, proto::decode_outcome))
     }
 
+    /// A word that not every node understands is refused before it is in a log.
     fn propose_catalogue(
         &self,
         by: Deed,
         command: CatalogueCommand,
         deadline: Duration,
     ) -> BoxFuture<'_, Result<Committed<CatalogueOutcome>, BackendError>> {
+        let spoken = self
+            .replicas
+            .catalogue
+            .look(|catalogue, index, at_ms| (catalogue.speakable(&command), index, at_ms));
+        if let (Err(rejection), index, at_ms) = spoken {
+            let refused = Committed {
+                index,
+                at: Timestamp(at_ms),
+                outcome: Err(rejection),
+            };
+            return Box::pin(std::future::ready(Ok(refused)));
+        }
         let bytes = cluster::codec::encode_for(Some(&by), &command);
         Box::pin(self.committed(SYSTEM, bytes, deadline, cluster::codec::decode_outcome))
     }

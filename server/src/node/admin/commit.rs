@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster::SYSTEM_GROUP;
-use cluster::catalogue::{CatalogueCommand, CatalogueRejection, Deed};
+use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueRejection, Deed};
 use raft_node::error::ProposeError;
 
 use super::Admin;
@@ -26,6 +26,17 @@ pub(super) async fn commit(
     by: &Deed,
     command: &CatalogueCommand,
 ) -> Result<(), NotDone> {
+    let speakable = |catalogue: &Catalogue| catalogue.speakable(command);
+    match admin
+        .replicas
+        .catalogue
+        .look(|catalogue, _, _| speakable(catalogue))
+    {
+        Ok(()) => {}
+        // There is no trail yet in which it could stand.
+        Err(_) if *command == CatalogueCommand::Note => return Ok(()),
+        Err(rejection) => return Err(NotDone::Refused(rejection)),
+    }
     let bytes = cluster::codec::encode_for(Some(by), command);
     let client = admin.node.client();
     let committed = client.propose(SYSTEM_GROUP, bytes, COMMIT_WITHIN).await;
