@@ -9,6 +9,7 @@ use cluster::catalogue::{
 use cluster::codec::{
     decode_for, decode_outcome, encode_command, encode_for, encode_outcome, restore, save,
 };
+use cluster::version::NEWEST;
 use ledger::{EventId, Timestamp};
 
 fn deed(id: u128) -> Deed {
@@ -64,9 +65,14 @@ fn everybody() -> [Who; 5] {
     ]
 }
 
+/// A catalogue in a cluster that speaks every word of this release.
+fn newest() -> Catalogue {
+    Catalogue::default().at_version(NEWEST)
+}
+
 #[test]
 fn what_is_granted_stands_in_the_trail_once_and_what_is_refused_does_not() {
-    let mut catalogue = Catalogue::default();
+    let mut catalogue = newest();
     let shards = Do::FixShards { shards: 2 };
     let at = Timestamp(50);
     assert!(catalogue.apply_for(at, Some(&deed(1)), &shards).is_ok());
@@ -88,7 +94,7 @@ fn what_is_granted_stands_in_the_trail_once_and_what_is_refused_does_not() {
 
 #[test]
 fn the_trail_keeps_the_newest_and_its_numbers_tell_what_is_gone() {
-    let mut catalogue = Catalogue::default();
+    let mut catalogue = newest();
     let more = TRAIL_MAX as u128 + 10;
     let long = "é".repeat(WORDS_BYTES_MAX);
     for id in 1..=more {
@@ -109,7 +115,7 @@ fn the_trail_keeps_the_newest_and_its_numbers_tell_what_is_gone() {
 
 #[test]
 fn a_key_is_made_once_revoked_for_ever_and_bounded_in_number() {
-    let mut catalogue = Catalogue::default();
+    let mut catalogue = newest();
     let noted = |key| Ok(Yes::KeyNoted { key: KeyId(key) });
     assert_eq!(catalogue.apply(&create(1, record("north"))), noted(1));
     // The same again, by a clock that has moved.

@@ -710,12 +710,12 @@ async fn the_handbooks_commands_do_what_it_says() {
     let start = Instant::now();
     for file in &files {
         let ready = Request::get("/readyz");
-        while call(&mut Connection::new(file.http), &ready).await.0 != 200 {
-            assert!(
-                start.elapsed() < 2 * SOON,
-                "node {} is not ready",
-                file.node_id
-            );
+        loop {
+            let (status, said) = call(&mut Connection::new(file.http), &ready).await;
+            if status == 200 {
+                break;
+            }
+            assert!(start.elapsed() < 2 * SOON, "node {}: {said}", file.node_id);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use cluster::SYSTEM_GROUP;
 use cluster::catalogue::CatalogueCommand;
 use cluster::version;
 use raft_node::error::InitializeError;
@@ -19,6 +20,8 @@ use crate::node::version::survey;
 /// How often the nodes are asked what they support: they may have been started a moment ago.
 const SURVEYS_MAX: u32 = 4;
 const SURVEY_PAUSE: Duration = Duration::from_millis(500);
+/// How long the new cluster's system group may take to decide.
+const INIT_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) async fn init(
     State(admin): State<Arc<Admin>>,
@@ -38,7 +41,7 @@ pub(super) async fn init(
     }
     // The number of shards becomes part of the replicated state; repeating `init` is harmless,
     // another number of shards is refused.
-    let version = begin_with_all(&admin, &by).await;
+    let version = begin_with_all(&admin).await;
     let shards = admin.shards;
     let command = CatalogueCommand::FixShards { shards };
     let deed = by.deed("cluster.init", format!("{shards} shards"));
@@ -57,7 +60,7 @@ pub(super) async fn init(
 
 /// A cluster begins with all that its nodes support. If that cannot be told now, it begins with the
 /// oldest version; `usher init` again, or `usher cluster upgrade`, which says what is missing, raises it.
-async fn begin_with_all(admin: &Admin, by: &By) -> u16 {
+async fn begin_with_all(admin: &Admin) -> u16 {
     let mut seen = Err("nobody was asked".to_owned());
     for attempt in 0..SURVEYS_MAX {
         if attempt > 0 {
@@ -70,10 +73,12 @@ async fn begin_with_all(admin: &Admin, by: &By) -> u16 {
     }
     let raised = match &seen {
         Ok(seen) if seen.common > seen.version => {
-            let to = seen.common;
-            let deed = by.deed("cluster.version", format!("version {to}"));
-            let done = commit(admin, &deed, &CatalogueCommand::RaiseVersion { to }).await;
-            done.is_ok().then_some(to)
+            // Part of the request whose record the number of shards is.
+            let command = CatalogueCommand::RaiseVersion { to: seen.common };
+            let bytes = cluster::codec::encode_command(&command);
+            let client = admin.node.client();
+            let done = client.propose(SYSTEM_GROUP, bytes, INIT_WITHIN).await;
+            done.is_ok().then_some(seen.common)
         }
         Ok(seen) => Some(seen.version),
         Err(_) => None,
