@@ -216,6 +216,20 @@ async fn a_cluster_grows_to_five_and_shrinks_to_four_while_people_reserve() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     done(&["cluster", "watch", "--admin", &admins[2]]).await;
+    // Who joined may hear of the others a moment after they have heard of it.
+    for joiner in &joiners {
+        let admin = joiner.admin.to_string();
+        for _ in 0..200 {
+            let seen = members(&admin).await;
+            if seen["nodes"]
+                .as_array()
+                .is_some_and(|nodes| nodes.len() == 5)
+            {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
     let joined = members(&joiners[1].admin.to_string()).await;
     assert_eq!(
         counts(&joined, "replicas"),
