@@ -307,10 +307,9 @@ impl Node {
     /// node knows.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.shared.groups.values().all(|group| {
-            let leader = group.leader.borrow().node;
-            leader.is_none_or(|leader| self.shared.health.has_room(leader))
-        })
+        let groups = self.shared.groups.values();
+        let leaders = groups.filter_map(|group| group.leader.borrow().node);
+        self.shared.health.have_room(leaders)
     }
 
     /// How far a replica has applied its log, as it goes on.

@@ -47,6 +47,20 @@ fn leave(disk: &SimDisk, bytes: u64) {
     disk.set_quota(Some(disk.used_bytes() + bytes));
 }
 
+/// Node 1 has this committed, be it after some tries.
+async fn accepts(cluster: &Cluster, command: &'static [u8]) {
+    let client = cluster.client(1);
+    let accepted = async {
+        let propose = || client.propose(1, Bytes::from_static(command), Duration::from_secs(1));
+        while propose().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), accepted)
+        .await
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_whose_disk_runs_full_hands_over_to_one_with_room_and_comes_back_by_itself() {
     let (cluster, disks) = on_disks(StorageOptions::default(), None).await;
@@ -113,20 +127,7 @@ async fn where_no_disk_has_room_new_commands_are_refused_by_name_until_there_is_
 
     disks.values().for_each(|disk| disk.set_quota(None));
     eventually("room", || cluster.nodes[&1].has_room().then_some(())).await;
-    let accepted = async {
-        let command = || Bytes::from_static(b"3 after");
-        while cluster
-            .client(1)
-            .propose(1, command(), Duration::from_secs(1))
-            .await
-            .is_err()
-        {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), accepted)
-        .await
-        .unwrap();
+    accepts(&cluster, b"3 after").await;
     cluster.converge(1).await;
 }
 
@@ -177,20 +178,7 @@ async fn writes_that_find_no_room_at_all_wait_for_it_and_nobody_ends() {
             .then_some(())
     })
     .await;
-    let accepted = async {
-        let command = || Bytes::from_static(b"9999999 after");
-        while cluster
-            .client(1)
-            .propose(1, command(), Duration::from_secs(1))
-            .await
-            .is_err()
-        {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), accepted)
-        .await
-        .unwrap();
+    accepts(&cluster, b"9999999 after").await;
     cluster.converge(1).await;
 }
 

@@ -165,12 +165,8 @@ async fn a_cluster_grows_to_five_and_shrinks_to_four_while_people_reserve() {
         dir: dir.path().to_owned(),
         first_port: None,
     };
-    let mut cluster = Cluster::lay_out(&plan, USHER.into()).expect("a cluster");
-    cluster.write_configs().expect("files");
-    for index in 0..3 {
-        cluster.start_node(index).expect("a node");
-    }
-    cluster.begin().await.expect("they are ready");
+    let started = Cluster::start_program(&plan, USHER.into()).await;
+    let mut cluster = started.expect("they are ready");
     let doors = cluster.doors();
     let admins: Vec<String> = cluster.admins().iter().map(ToString::to_string).collect();
     done(&["cluster", "watch", "--admin", &admins[1]]).await;

@@ -122,12 +122,8 @@ async fn the_last_of_three_nodes_makes_a_new_cluster_of_what_it_has() {
         dir: dir.path().to_owned(),
         first_port: None,
     };
-    let mut cluster = Cluster::lay_out(&plan, USHER.into()).expect("a cluster");
-    cluster.write_configs().expect("files");
-    for index in 0..3 {
-        cluster.start_node(index).expect("a node");
-    }
-    cluster.begin().await.expect("they are ready");
+    let started = Cluster::start_program(&plan, USHER.into()).await;
+    let mut cluster = started.expect("they are ready");
     let doors = cluster.doors();
     let sections: Vec<Value> = (0..4)
         .map(|number| json!({ "name": format!("S{number}"), "rows": 10, "seats_per_row": 20, "price": 1_000 }))

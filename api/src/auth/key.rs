@@ -47,27 +47,18 @@ impl ApiKey {
 
     /// The text its holder keeps.
     pub fn text(&self) -> String {
-        format!("{PREFIX}{:016x}_{}", self.id.0, text::hex(&self.secret))
+        format!("{PREFIX}{}_{}", self.id, text::hex(&self.secret))
     }
 
     /// Reads that text.
     pub fn parse(shown: &str) -> Option<Self> {
         let (id, secret) = shown.strip_prefix(PREFIX)?.split_once('_')?;
-        let digits = |text: &str| {
-            text.bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        let key = Self {
+            id: KeyId::parse(id)?,
+            secret: text::parse_hex(secret)?.try_into().ok()?,
         };
-        if id.len() != 16 || secret.len() != 64 || !digits(id) || !digits(secret) {
-            return None;
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(secret.as_bytes().chunks(2)) {
-            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        Some(Self {
-            id: KeyId(u64::from_str_radix(id, 16).ok()?),
-            secret: bytes,
-        })
+        // One way to write it: no capitals.
+        (key.text() == shown).then_some(key)
     }
 
     /// What the cluster keeps of it.
@@ -84,6 +75,12 @@ pub fn role(role: KeyRole) -> Role {
         KeyRole::Gate => Role::Gate,
         KeyRole::ReadOnly => Role::ReadOnly,
     }
+}
+
+/// The role of keys that a name is for.
+pub fn role_named(name: &str) -> Option<KeyRole> {
+    let mut all = KeyRole::ALL.into_iter();
+    all.find(|&known| role(known).name() == name)
 }
 
 /// Wrong keys of this second.

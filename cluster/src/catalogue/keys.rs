@@ -18,6 +18,22 @@ pub struct KeyId(
     pub u64,
 );
 
+impl KeyId {
+    /// The id that 16 hex digits name.
+    pub fn parse(text: &str) -> Option<Self> {
+        // `from_str_radix` alone would take "+f".
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u64::from_str_radix(text, 16).ok();
+        number.filter(|_| digits).map(Self)
+    }
+}
+
+impl std::fmt::Display for KeyId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 /// What the holder of a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRole {
@@ -29,6 +45,11 @@ pub enum KeyRole {
     Gate,
     /// Looks at what operators see, and changes nothing.
     ReadOnly,
+}
+
+impl KeyRole {
+    /// Each.
+    pub const ALL: [Self; 4] = [Self::Organizer, Self::Operator, Self::Gate, Self::ReadOnly];
 }
 
 /// One key.

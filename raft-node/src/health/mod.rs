@@ -32,6 +32,15 @@ pub enum Unfit {
     Clock,
 }
 
+impl Unfit {
+    fn of(level: Level, clock_is_far: bool) -> Option<Self> {
+        match level > Level::Ample {
+            true => Some(Self::Room),
+            false => clock_is_far.then_some(Self::Clock),
+        }
+    }
+}
+
 impl std::fmt::Display for Unfit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -107,10 +116,7 @@ impl Health {
 
     /// Why this node had better not lead, if so.
     pub fn unfit(&self) -> Option<Unfit> {
-        if self.room.level() > Level::Ample {
-            return Some(Unfit::Room);
-        }
-        self.clock_is_far().then_some(Unfit::Clock)
+        Unfit::of(self.room.level(), self.clock_is_far())
     }
 
     /// Why a peer had better not lead, by its own account; nothing is known of one that is silent.
@@ -131,12 +137,18 @@ impl Health {
         fit.map(|(node, _)| *node).collect()
     }
 
-    /// Whether a node, this one or a peer, has room for new demand, as far as is known.
-    pub(crate) fn has_room(&self, node: u64) -> bool {
-        match node == self.config.node_id {
+    /// Whether each of these, this node or a peer, has room for new demand, as far as is known.
+    pub(crate) fn have_room(&self, mut nodes: impl Iterator<Item = u64>) -> bool {
+        let now = self.clock.monotonic();
+        let peers = self.peers();
+        let lacks = |node| {
+            let heard = peers.get(&node).filter(|heard| heard.is_fresh(now));
+            heard.is_some_and(|heard| heard.level > Level::Ample)
+        };
+        nodes.all(|node| match node == self.config.node_id {
             true => self.room.level() == Level::Ample,
-            false => self.unfit_peer(node) != Some(Unfit::Room),
-        }
+            false => !lacks(node),
+        })
     }
 
     /// What is told to peers.
@@ -162,9 +174,6 @@ impl Heard {
     }
 
     fn unfit(&self) -> Option<Unfit> {
-        if self.level > Level::Ample {
-            return Some(Unfit::Room);
-        }
-        self.clock_is_far.then_some(Unfit::Clock)
+        Unfit::of(self.level, self.clock_is_far)
     }
 }

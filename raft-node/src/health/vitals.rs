@@ -1,7 +1,5 @@
 //! Peers ask each other how they are: about once a second, one small frame each way.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use prost::Message;
 use super::clocks::{PeerClock, ours_is_far};
 use super::hand_over::HandOver;
 use super::{Health, Heard};
+use crate::acquaint::links;
 use crate::client::Client;
 use crate::storage::Level;
 use crate::transport::link::Link;
@@ -35,24 +34,6 @@ pub(crate) async fn keep(client: Client) {
         hand_over.offer(&client).await;
         tokio::time::sleep(ASK_EVERY).await;
     }
-}
-
-/// The links to everybody who belongs to a group of this node.
-fn links(client: &Client) -> Vec<(u64, Arc<Link>)> {
-    let me = client.shared.config.node_id;
-    let mut seen = BTreeSet::from([me]);
-    let mut links = Vec::new();
-    for group in client.shared.groups.values() {
-        let stored = group.raft.metrics().borrow().membership_config.clone();
-        for (node, _) in stored.membership().nodes() {
-            if seen.insert(*node)
-                && let Some(link) = client.link(group, *node)
-            {
-                links.push((*node, link));
-            }
-        }
-    }
-    links
 }
 
 async fn ask(health: &Health, node: u64, link: &Link) {

@@ -38,6 +38,11 @@ pub struct Voters {
     pub expected: Option<u64>,
 }
 
+fn described(reply: peer::AdminReply) -> Result<Description, AdminError> {
+    let description = reply.description.ok_or(AdminError::OutcomeUnknown)?;
+    Ok(Description::from_wire(description))
+}
+
 impl Client {
     /// Adds a node that receives the log and does not vote yet. Returns the entry's index, once
     /// the node has caught up.
@@ -140,9 +145,7 @@ impl Client {
     ) -> Result<Description, AdminError> {
         let anybody = false;
         let call = Call::Describe(peer::Describe { anybody });
-        let reply = self.administer(group, call, deadline).await?;
-        let description = reply.description.ok_or(AdminError::OutcomeUnknown)?;
-        Ok(Description::from_wire(description))
+        described(self.administer(group, call, deadline).await?)
     }
 
     /// A group as one of its replicas knows it, leader or not, and what that node supports.
@@ -167,9 +170,7 @@ impl Client {
                 Err(error) => return Err(AdminError::Refused(error.to_string())),
             }
         };
-        let reply = peer::AdminReply::decode(bytes).map_err(|_| AdminError::OutcomeUnknown)?;
-        let description = reply.description.ok_or(AdminError::OutcomeUnknown)?;
-        Ok(Description::from_wire(description))
+        described(peer::AdminReply::decode(bytes).map_err(|_| AdminError::OutcomeUnknown)?)
     }
 
     async fn administer(

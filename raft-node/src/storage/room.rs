@@ -40,18 +40,19 @@ pub enum Level {
 }
 
 /// See the module.
-#[derive(Default)]
 pub struct Room {
-    state: State,
+    state: watch::Sender<Seen>,
     waiting: AtomicUsize,
     without_spare: AtomicBool,
 }
 
-struct State(watch::Sender<Seen>);
-
-impl Default for State {
+impl Default for Room {
     fn default() -> Self {
-        Self(watch::channel(Seen::default()).0)
+        Self {
+            state: watch::channel(Seen::default()).0,
+            waiting: AtomicUsize::new(0),
+            without_spare: AtomicBool::new(false),
+        }
     }
 }
 
@@ -67,12 +68,12 @@ struct Seen {
 impl Room {
     /// How much there is.
     pub fn level(&self) -> Level {
-        self.state.0.borrow().level
+        self.state.borrow().level
     }
 
     /// What the disk said, if it can tell.
     pub fn space(&self) -> Option<Space> {
-        self.state.0.borrow().space
+        self.state.borrow().space
     }
 
     /// Writes that wait for room.
@@ -86,21 +87,34 @@ impl Room {
         if !is_lack_of_room(error) {
             return false;
         }
-        let mut beats = self.state.0.receiver();
-        if !self.state.0.borrow().attended {
+        let mut beats = self.state.receiver();
+        if !self.state.borrow().attended {
             return false;
         }
         if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::warn!(%error, "the disk is full: writes wait until there is room");
         }
         let _waiting = Waiting(&self.waiting);
-        beats.next_change().await.is_ok() && self.state.0.borrow().attended
+        beats.next_change().await.is_ok() && self.state.borrow().attended
+    }
+
+    /// Does what may find no room until it does not; see [`Room::may_come`].
+    pub(crate) async fn insist<T, Doing>(&self, mut does: impl FnMut() -> Doing) -> io::Result<T>
+    where
+        Doing: Future<Output = io::Result<T>>,
+    {
+        loop {
+            match does().await {
+                Err(error) if self.may_come(&error).await => {}
+                done => return done,
+            }
+        }
     }
 
     /// Returns at the next beat; never where nobody watches the disk.
     pub(crate) async fn beat(&self) {
-        let mut beats = self.state.0.receiver();
-        if !self.state.0.borrow().attended || beats.next_change().await.is_err() {
+        let mut beats = self.state.receiver();
+        if !self.state.borrow().attended || beats.next_change().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -117,7 +131,7 @@ impl Room {
 
     /// Says that somebody will watch the disk: from here on, writes wait for room.
     pub(crate) fn attended(self: &Arc<Self>) -> Attendant {
-        self.state.0.publish_if(|seen| {
+        self.state.publish_if(|seen| {
             seen.attended = true;
             true
         });
@@ -127,7 +141,7 @@ impl Room {
     fn look(&self, space: Option<Space>, keep_free: u64) {
         let waiting = self.waiting() > 0;
         let lacking = waiting || self.lacks_spare();
-        self.state.0.publish_if(|seen| {
+        self.state.publish_if(|seen| {
             let before = seen.level;
             seen.beats += 1;
             seen.space = space;
@@ -169,7 +183,7 @@ impl Attendant {
 
 impl Drop for Attendant {
     fn drop(&mut self) {
-        self.room.state.0.publish_if(|seen| {
+        self.room.state.publish_if(|seen| {
             seen.attended = false;
             true
         });

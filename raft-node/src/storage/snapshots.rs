@@ -93,12 +93,8 @@ impl SnapshotStore {
         let (done, saved) = oneshot::channel();
         let (store, meta) = (self.clone(), meta.clone());
         let work = async move {
-            let result = loop {
-                match store.save_here(&meta, parts.clone()).await {
-                    Err(error) if store.room.may_come(&error).await => {}
-                    done => break done,
-                }
-            };
+            let save = || store.save_here(&meta, parts.clone());
+            let result = store.room.insist(save).await;
             // The caller may have been dropped; the snapshot is good all the same.
             let _dropped = done.send(result);
         };

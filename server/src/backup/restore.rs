@@ -25,6 +25,9 @@ use super::point::{self, Point};
 use super::world::World;
 use crate::node::config::Config;
 
+/// How a directory is called that is being made.
+const BESIDE: &str = "restoring";
+
 /// What was restored of one group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
@@ -61,14 +64,11 @@ pub async fn restore(
         digest: world.digest(group),
     });
     let restored = restored.collect();
-    let from = format!("from a backup of cluster {}", manifest.cluster_id);
-    let deed = Deed {
-        id: configs[0].cluster_id.as_u128(),
-        who: Who::CommandLine,
-        request: String::new(),
-        action: "cluster.restore".to_owned(),
-        about: from,
-    };
+    let deed = first_deed(
+        configs[0].cluster_id,
+        "cluster.restore",
+        format!("from a backup of cluster {}", manifest.cluster_id),
+    );
     continue_lineage(&mut world, manifest.lineage, &deed)?;
     for config in configs {
         write(config, &world).await?;
@@ -164,7 +164,7 @@ fn vacant(dir: &Path) -> Result<(), BackupError> {
             }
         }
     }
-    let beside = beside(dir);
+    let beside = beside(dir, BESIDE);
     if beside.exists() {
         let why = "a restore was cut short here. Remove it and try again".to_owned();
         return Err(BackupError::NotEmpty {
@@ -175,10 +175,23 @@ fn vacant(dir: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-fn beside(dir: &Path) -> PathBuf {
+/// A directory beside another one: `node-1.restoring`.
+pub(crate) fn beside(dir: &Path, suffix: &str) -> PathBuf {
     let mut name = dir.file_name().unwrap_or_default().to_owned();
-    name.push(".restoring");
+    name.push(".");
+    name.push(suffix);
     dir.with_file_name(name)
+}
+
+/// The record of what made a new cluster out of another's state.
+pub(crate) fn first_deed(new: Uuid, action: &str, about: String) -> Deed {
+    Deed {
+        id: new.as_u128(),
+        who: Who::CommandLine,
+        request: String::new(),
+        action: action.to_owned(),
+        about,
+    }
 }
 
 /// The first entry of the new cluster's life: says where the state began, and who did what to it.
@@ -209,7 +222,7 @@ pub(crate) fn continue_lineage(
 
 /// Makes a node's directory of what a world has become.
 pub(crate) async fn write(config: &Config, world: &World) -> Result<(), BackupError> {
-    let (dir, beside) = (&config.data_dir, beside(&config.data_dir));
+    let (dir, beside) = (&config.data_dir, beside(&config.data_dir, BESIDE));
     let groups = world.groups.iter().map(|(&group, scratch)| {
         let last = scratch.last();
         last.map(|last| Laid {

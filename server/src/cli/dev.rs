@@ -3,12 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::json;
-
 use super::demo::{directory, keep_running};
 use super::say;
 use crate::demo::children::{Cluster, Plan};
-use crate::demo::sale::now_ms;
 use crate::demo::stadium::Stadium;
 use crate::demo::{Error, opening};
 
@@ -36,19 +33,14 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         first_port: Some(args.port),
     };
     let cluster = Cluster::start(&plan).await?;
-    let opens_at =
-        jiff::Timestamp::from_millisecond(now_ms() - 60_000).expect("a minute ago is a valid time");
-    let event = json!({
-        "name": "A night to try things",
-        "venue": "Your machine",
-        "opens_at": format!("{opens_at:.3}"),
-        "currency": "EUR",
-        "hold_seconds": 600,
-        "max_per_order": 8,
-        "max_per_buyer": 64,
-        "queue": null,
-        "sections": Stadium::with_places(args.seats).to_json(),
-    });
+    let sections = Stadium::with_places(args.seats).to_json();
+    let event = opening::open_already(
+        "A night to try things",
+        "Your machine",
+        600,
+        (8, 64),
+        sections,
+    );
     let opened = opening::create(&cluster.doors(), &event).await?;
     let url = format!("http://{}", cluster.nodes[0].http);
     let event = &opened.event;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use api::auth::key::ApiKey;
+use cluster::catalogue::KeyId;
 use serde_json::json;
 
 use super::admin_client::AdminClient;
@@ -87,7 +88,7 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
 
 async fn create(args: Create) -> Result<ExitCode, CliError> {
     let key = drawn()?;
-    let id = format!("{:016x}", key.id.0);
+    let id = key.id.to_string();
     let request = json!({
         "id": id,
         "hash": api::text::hex(&key.hash()),
@@ -151,7 +152,7 @@ async fn list(args: List) -> Result<ExitCode, CliError> {
 
 async fn revoke(args: Revoke) -> Result<ExitCode, CliError> {
     // An id may not lead anywhere else than to a key.
-    if !args.id.bytes().all(|byte| byte.is_ascii_hexdigit()) || args.id.len() != 16 {
+    if KeyId::parse(&args.id).is_none() {
         let shown = "is no id of a key: 16 hex digits, as usher key list shows them";
         return Err(CliError::Invalid(shown.to_owned()));
     }

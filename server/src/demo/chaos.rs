@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::board::Board;
 use super::children::{Cluster, Error};
+use super::measure::{longest_gap_around, millis};
 use super::sale::Sale;
 use crate::dice::Dice;
 use crate::progress::Progress;
@@ -177,20 +178,9 @@ pub fn measure(blows: &[Blow], grants: &[Instant], start: Instant, end: Instant)
     let next = |index: usize| blows.get(index + 1).map_or(end, |blow| blow.at);
     let pause = |(index, blow): (usize, &Blow)| {
         let until = next(index).min(blow.at + WINDOW);
-        let before = grants.partition_point(|&grant| grant <= blow.at);
-        let mut last = before.checked_sub(1).map_or(start, |index| grants[index]);
-        let mut longest = Duration::ZERO;
-        let after = grants[before..]
-            .iter()
-            .copied()
-            .take_while(|&grant| grant < until);
-        for grant in after.chain([until]) {
-            longest = longest.max(grant.saturating_duration_since(last));
-            last = grant;
-        }
         Kill {
             at_s: ((blow.at - start).as_secs_f64() * 10.0).round() / 10.0,
-            pause_ms: longest.as_millis() as u64,
+            pause_ms: millis(longest_gap_around(grants, start, blow.at, until)),
             node: blow.node,
             led: blow.led,
         }

@@ -19,6 +19,7 @@ pub mod chaos;
 pub mod children;
 pub mod door;
 pub mod exit_with_parent;
+pub mod measure;
 pub mod messages;
 pub mod opening;
 pub mod pace;

@@ -61,12 +61,10 @@ pub struct Opened {
 pub async fn open(addresses: &[SocketAddr], options: &Options) -> Result<Opened, Error> {
     let crowd = i64::try_from(options.buyers).unwrap_or(i64::MAX);
     let opens_at = now_ms() + LOBBY_MS + crowd / LOBBY_BUYERS_PER_MS;
-    let opens_at = jiff::Timestamp::from_millisecond(opens_at)
-        .expect("a few seconds from now is a valid time");
     let event = json!({
         "name": "Usher demo: the big night",
         "venue": "Demo Stadium",
-        "opens_at": format!("{opens_at:.3}"),
+        "opens_at": rfc3339(opens_at),
         "currency": "EUR",
         "hold_seconds": options.hold_seconds,
         "max_per_order": ORDER_SEATS_MAX,
@@ -77,6 +75,32 @@ pub async fn open(addresses: &[SocketAddr], options: &Options) -> Result<Opened,
         "sections": Stadium::with_places(options.seats).to_json(),
     });
     create(addresses, &event).await
+}
+
+/// An event without a waiting room that is open since a minute.
+pub fn open_already(
+    name: &str,
+    venue: &str,
+    hold_seconds: u32,
+    (per_order, per_buyer): (u32, u32),
+    sections: Value,
+) -> Value {
+    json!({
+        "name": name,
+        "venue": venue,
+        "opens_at": rfc3339(now_ms() - 60_000),
+        "currency": "EUR",
+        "hold_seconds": hold_seconds,
+        "max_per_order": per_order,
+        "max_per_buyer": per_buyer,
+        "queue": null,
+        "sections": sections,
+    })
+}
+
+fn rfc3339(at_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(at_ms).expect("about now is a valid time");
+    format!("{at:.3}")
 }
 
 /// Creates any event.

@@ -13,11 +13,11 @@ use serde_json::json;
 use super::board::Board;
 use super::books::Books;
 use super::children::{Cluster, Error as ClusterError};
+use super::measure::{longest_gap, millis, nearest_rank};
 use super::sale::Sale;
 use crate::audit_client::fetch;
 use crate::http_client::{Connection, Request};
 use crate::node::admin::MembersView;
-use crate::pauses::longest;
 use crate::progress::Progress;
 
 /// The sale runs so long by itself first.
@@ -249,8 +249,8 @@ impl Moves {
             quiet_p99_ms: p99_ms(&before),
             moving_p99_ms: p99_ms(&during),
             reserves: (before.len(), during.len()),
-            quiet_pause_ms: longest(&books.grants, self.quiet, self.begin).as_millis() as u64,
-            longest_pause_ms: longest(&books.grants, self.begin, self.end).as_millis() as u64,
+            quiet_pause_ms: millis(longest_gap(&books.grants, self.quiet, self.begin)),
+            longest_pause_ms: millis(longest_gap(&books.grants, self.begin, self.end)),
             done: self
                 .done
                 .iter()
@@ -289,8 +289,7 @@ fn waits(reserves: &[(Instant, u32)], from: Instant, to: Instant) -> Vec<u32> {
 }
 
 fn p99_ms(sorted_micros: &[u32]) -> f64 {
-    let rank = (sorted_micros.len() * 99).div_ceil(100).max(1) - 1;
-    let micros = sorted_micros.get(rank).copied().unwrap_or(0);
+    let micros = nearest_rank(sorted_micros, 99).unwrap_or(0);
     (f64::from(micros) / 10.0).round() / 100.0
 }
 

@@ -10,7 +10,6 @@ use super::world::{Event, ROWS, SEATS_PER_ROW, SECTIONS, section_name};
 use super::{Error, Plan};
 use crate::demo::door::Doors;
 use crate::demo::opening;
-use crate::demo::sale::now_ms;
 use crate::dice::secret_hex;
 use crate::http_client::{Connection, Request, bearer};
 
@@ -47,19 +46,8 @@ fn event() -> Value {
             "price": 1_000,
         })
     };
-    let opens_at =
-        jiff::Timestamp::from_millisecond(now_ms() - 60_000).expect("a minute ago is a valid time");
-    json!({
-        "name": "Bench",
-        "venue": "Bench",
-        "opens_at": format!("{opens_at:.3}"),
-        "currency": "EUR",
-        "hold_seconds": 600,
-        "max_per_order": 4,
-        "max_per_buyer": 65_535,
-        "queue": null,
-        "sections": (0..SECTIONS).map(section).collect::<Value>(),
-    })
+    let sections = (0..SECTIONS).map(section).collect();
+    opening::open_already("Bench", "Bench", 600, (4, 65_535), sections)
 }
 
 /// Waits until a node sells the event.

@@ -12,19 +12,7 @@ pub fn dev_secret(cluster_id: u128) -> [u8; 32] {
 
 /// 32 bytes from 64 hex digits.
 pub fn parse_hex(hex: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-        let digits = std::str::from_utf8(digits).ok()?;
-        // `from_str_radix` alone would take "+f".
-        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return None;
-        }
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(bytes)
+    api::text::parse_hex(hex)?.try_into().ok()
 }
 
 #[cfg(test)]

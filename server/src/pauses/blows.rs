@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::Error;
-use super::gaps::millis;
 use super::writers::Writers;
 use crate::demo::board;
 use crate::demo::children::Cluster;
+use crate::demo::measure::millis;
 use crate::http_client::{Connection, Request};
 
 const BACK_PATIENCE: Duration = Duration::from_secs(60);

@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Error;
 use crate::demo::door::Patience;
 use crate::demo::opening;
-use crate::demo::sale::now_ms;
 use crate::http_client::{Answer, Request};
 
 /// A browser's; one attempt may outlast an election.
@@ -27,19 +26,8 @@ pub(super) async fn create(
     rows: u32,
 ) -> Result<String, Error> {
     let section = |number: u32| json!({"name": format!("S{number}"), "rows": rows, "seats_per_row": SEATS_PER_ROW, "price": 1_000});
-    let opens_at =
-        jiff::Timestamp::from_millisecond(now_ms() - 60_000).expect("a minute ago is a valid time");
-    let event = json!({
-        "name": "Pauses",
-        "venue": "Bench",
-        "opens_at": format!("{opens_at:.3}"),
-        "currency": "EUR",
-        "hold_seconds": 3_600,
-        "max_per_order": 16,
-        "max_per_buyer": 65_535,
-        "queue": null,
-        "sections": (0..sections).map(section).collect::<Value>(),
-    });
+    let sections = (0..sections).map(section).collect();
+    let event = opening::open_already("Pauses", "Bench", 3_600, (16, 65_535), sections);
     Ok(opening::create(doors, &event).await?.event)
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::demo::measure::nearest_rank;
 use crate::progress::Progress;
 
 /// Everything.
@@ -40,12 +41,11 @@ impl Pauses {
         self.0.push(pause_ms);
     }
 
-    /// The pause that so much of a hundred is not longer than: nearest rank.
+    /// The pause that so much of a hundred is not longer than; 0 when there is none.
     pub fn percentile(&self, percent: usize) -> u64 {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        let rank = (sorted.len() * percent).div_ceil(100).max(1) - 1;
-        sorted.get(rank).copied().unwrap_or(0)
+        nearest_rank(&sorted, percent).unwrap_or(0)
     }
 
     /// In a line; nothing when there is none.

@@ -2,7 +2,7 @@
 //! a lost node is missed: measured on real processes, by writers that never stop.
 //!
 //! [`writers`] holds and gives back one seat of each shard all the time; [`blows`] is what is done
-//! to the nodes meanwhile; [`gaps`] is how long nobody was answered, [`figures`] what is told.
+//! to the nodes meanwhile; [`figures`] is what is told.
 //! The writers are the only ones at their seats, so an answer that another one contradicts ends
 //! the measurement: a pause that loses a "yes" is not a pause.
 
@@ -15,17 +15,16 @@
 mod blows;
 mod event;
 mod figures;
-mod gaps;
 mod replacement;
 mod writers;
 
 use std::time::{Duration, Instant};
 
 pub use self::figures::{Figures, Pauses};
-pub use self::gaps::longest;
 
 use self::writers::Writers;
 use crate::demo::children::{self, Cluster};
+use crate::demo::measure::millis;
 use crate::demo::{opening, scale};
 use crate::progress::Progress;
 
@@ -89,7 +88,7 @@ pub async fn run(
     tokio::time::sleep(QUIET).await;
     let quiet_ms = writers
         .groups()
-        .map(|group| gaps::millis(writers.longest(group, begin, Instant::now())))
+        .map(|group| millis(writers.longest(group, begin, Instant::now())))
         .max();
     let mut figures = Figures {
         quiet_ms: quiet_ms.unwrap_or_default(),

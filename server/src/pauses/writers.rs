@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 
 use super::Error;
 use super::event::{call, create, first_hold, reserve, seats, unexpected};
-use super::gaps::longest;
 use crate::demo::door::Doors;
+use crate::demo::measure::longest_gap_around;
 use crate::demo::opening;
 use crate::dice::secret_hex;
 use crate::http_client::{Answer, Request, bearer};
@@ -94,9 +94,7 @@ impl Writers {
     pub(super) fn longest(&self, group: u32, from: Instant, to: Instant) -> Duration {
         let answers = self.answers[&group].lock();
         let answers = answers.unwrap_or_else(PoisonError::into_inner);
-        let before = answers.partition_point(|at| *at <= from);
-        let from = before.checked_sub(1).map_or(from, |before| answers[before]);
-        longest(&answers, from, to)
+        longest_gap_around(&answers, from, from, to)
     }
 
     /// Waits until each of these shards has answered `times` after now.

@@ -19,7 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use cluster::SYSTEM_GROUP;
-use cluster::catalogue::{Deed, Who};
 pub use raft_node::backup::GroupRemains;
 use raft_node::backup::{Position, Remains, ScratchError};
 use raft_node::platform::Platform;
@@ -29,7 +28,7 @@ use uuid::Uuid;
 pub use self::record::Record;
 use self::settle::Tape;
 use crate::backup::BackupError;
-use crate::backup::restore;
+use crate::backup::restore::{self, beside};
 use crate::backup::world::World;
 use crate::node::config::{Config, Peer};
 
@@ -283,13 +282,11 @@ impl Recovery {
             data_dir: beside(&old.data_dir, "recovered"),
             ..old.clone()
         };
-        let deed = Deed {
-            id: cluster_id.as_u128(),
-            who: Who::CommandLine,
-            request: String::new(),
-            action: "cluster.recover".to_owned(),
-            about: format!("from what was left of cluster {}", old.cluster_id),
-        };
+        let deed = restore::first_deed(
+            cluster_id,
+            "cluster.recover",
+            format!("from what was left of cluster {}", old.cluster_id),
+        );
         restore::continue_lineage(&mut self.world, old.lineage(), &deed)?;
         restore::write(&new, &self.world).await?;
         let record = Record::new(&self, cluster_id);
@@ -318,11 +315,4 @@ impl Recovery {
     pub fn cluster_id(&self) -> Uuid {
         self.config.cluster_id
     }
-}
-
-fn beside(dir: &Path, suffix: &str) -> PathBuf {
-    let mut name = dir.file_name().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(suffix);
-    dir.with_file_name(name)
 }

@@ -73,6 +73,5 @@ pub fn defaults() -> String {
         )
         .expect(CANNOT_FAIL);
     }
-    // Outside dev a secret is needed, and there is none to suggest.
     text
 }

@@ -48,12 +48,8 @@ impl Scene {
             dir: dir.path().to_owned(),
             first_port: None,
         };
-        let mut cluster = Cluster::lay_out(&plan, USHER.into()).expect("a cluster");
-        cluster.write_configs().expect("files");
-        for index in 0..cluster.nodes.len() {
-            cluster.start_node(index).expect("a node");
-        }
-        cluster.begin().await.expect("they are ready");
+        let started = Cluster::start_program(&plan, USHER.into()).await;
+        let cluster = started.expect("they are ready");
         let scene = Self {
             cluster,
             dir,

@@ -147,12 +147,9 @@ impl Writer {
                     .last()
                     .map_or(1, |(sequence, _)| sequence + 1);
                 let spare = spares.pop();
-                let begun = loop {
-                    match place.begin(sequence, &mirror, 0, spare).await {
-                        Err(error) if room.may_come(&error).await => {}
-                        begun => break begun,
-                    }
-                };
+                let begun = room
+                    .insist(|| place.begin(sequence, &mirror, 0, spare))
+                    .await;
                 let open = begun.map_err(StorageError::io("begin", &segment::path(sequence)))?;
                 segments.insert(
                     sequence,
@@ -425,12 +422,8 @@ impl Writer {
     /// same place: no sync has spoken of them yet.
     async fn write(&self, bytes: Bytes) -> io::Result<()> {
         let at = u64::from(self.open.written);
-        loop {
-            match self.open.file.write_at(at, bytes.clone()).await {
-                Err(error) if self.room.may_come(&error).await => {}
-                written => return written,
-            }
-        }
+        let write = || self.open.file.write_at(at, bytes.clone());
+        self.room.insist(write).await
     }
 
     /// Notes behind the last record that all before it is durable: without the mark, damage in
@@ -450,14 +443,9 @@ impl Writer {
         self.flush(true).await?;
         let sequence = self.open.sequence + 1;
         let spare = self.spares.pop();
-        self.open = loop {
-            let place = self.preparation();
-            let begun = place.begin(sequence, &self.mirror, first_bytes, spare);
-            match begun.await {
-                Err(error) if self.room.may_come(&error).await => {}
-                begun => break begun?,
-            }
-        };
+        let place = self.preparation();
+        let begin = || place.begin(sequence, &self.mirror, first_bytes, spare);
+        self.open = self.room.insist(begin).await?;
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         self.segments.insert(
             sequence,

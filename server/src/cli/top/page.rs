@@ -42,7 +42,7 @@ fn head(text: &mut String, before: &Look, now: &Look) {
         places("held") + places("pinned"),
         places("sold"),
     );
-    let seconds = (now.at - before.at).as_secs_f64().max(1e-3);
+    let seconds = seconds(before, now);
     let rate = |route: &str| {
         let labels = [("route", route)];
         let answered = grown(before, now, |scrape| {
@@ -77,7 +77,7 @@ fn nodes(text: &mut String, before: &Look, now: &Look) {
         text,
         "\n node  release   leads  requests/s  shed/s  syncs/s     lag     age  admin"
     );
-    let seconds = (now.at - before.at).as_secs_f64().max(1e-3);
+    let seconds = seconds(before, now);
     let committed = committed(now);
     for (index, (address, told)) in now.nodes.iter().enumerate() {
         let Some(told) = told else {
@@ -123,7 +123,7 @@ fn shards(text: &mut String, before: &Look, now: &Look) {
         text,
         "\ngroup  leader  term  voters      applied  commands/s  waiting     held     sold  owed"
     );
-    let seconds = (now.at - before.at).as_secs_f64().max(1e-3);
+    let seconds = seconds(before, now);
     let commands = now.of_shards("usher_ledger_commands_total", &[]);
     let earlier = before.of_shards("usher_ledger_commands_total", &[]);
     let waiting = now.of_shards("usher_ledger_people_waiting", &[]);
@@ -147,6 +147,10 @@ fn shards(text: &mut String, before: &Look, now: &Look) {
             of(&messages) + of(&payments),
         );
     }
+}
+
+fn seconds(before: &Look, now: &Look) -> f64 {
+    (now.at - before.at).as_secs_f64().max(1e-3)
 }
 
 /// For each group the highest term that anybody knows of, and who is said to lead in it.

@@ -160,13 +160,26 @@ impl Cluster {
             source,
         })?;
         let mut cluster = Self::lay_out(plan, program)?;
-        cluster.write_configs()?;
-        for index in 0..cluster.nodes.len() {
-            cluster.nodes[index].program = older.map(Path::to_owned);
-            cluster.start_node(index)?;
+        for node in &mut cluster.nodes {
+            node.program = older.map(Path::to_owned);
         }
-        cluster.begin().await?;
+        cluster.start_all().await?;
         Ok(cluster)
+    }
+
+    /// The same of the `usher` at `program`, for callers that are none.
+    pub async fn start_program(plan: &Plan, program: PathBuf) -> Result<Self, Error> {
+        let mut cluster = Self::lay_out(plan, program)?;
+        cluster.start_all().await?;
+        Ok(cluster)
+    }
+
+    async fn start_all(&mut self) -> Result<(), Error> {
+        self.write_configs()?;
+        for index in 0..self.nodes.len() {
+            self.start_node(index)?;
+        }
+        self.begin().await
     }
 
     /// Chooses ports and starts the provider. The nodes, of the `usher` at `program`, are

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cluster::SYSTEM_GROUP;
-use cluster::catalogue::{Catalogue, CatalogueCommand, CatalogueRejection, Deed};
+use cluster::catalogue::{CatalogueCommand, CatalogueRejection, Deed};
 use raft_node::error::ProposeError;
 
 use super::Admin;
@@ -26,12 +26,8 @@ pub(super) async fn commit(
     by: &Deed,
     command: &CatalogueCommand,
 ) -> Result<(), NotDone> {
-    let speakable = |catalogue: &Catalogue| catalogue.speakable(command);
-    match admin
-        .replicas
-        .catalogue
-        .look(|catalogue, _, _| speakable(catalogue))
-    {
+    let replica = &admin.replicas.catalogue;
+    match replica.look(|catalogue, _, _| catalogue.speakable(command)) {
         Ok(()) => {}
         // There is no trail yet in which it could stand.
         Err(_) if *command == CatalogueCommand::Note => return Ok(()),

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use cluster::catalogue::{CatalogueCommand, CatalogueRejection, KeyId, KeyRecord, KeyRole};
+use cluster::catalogue::{CatalogueCommand, CatalogueRejection, KeyId, KeyRecord};
 use ledger::EventId;
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,7 @@ pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Json<Vec<KeyView>> 
     let views = admin.replicas.catalogue.look(|catalogue, _, _| {
         let keys = catalogue.keys();
         let view = keys.map(|(id, record)| KeyView {
-            id: format!("{:016x}", id.0),
+            id: id.to_string(),
             role: api::auth::key::role(record.role).name().to_owned(),
             name: record.name.clone(),
             event: record.event.map(|event| api::text::id(event.0)),
@@ -92,18 +92,14 @@ pub(super) async fn create(
         let detail = format!("{field}: {detail}");
         problem(StatusCode::BAD_REQUEST, "KEY_INVALID", detail)
     };
-    let Some(key) = parse_id(&request.id) else {
+    let Some(key) = KeyId::parse(&request.id) else {
         return invalid("id", "16 hex digits");
     };
     let Some(hash) = crate::node::keys::parse_hex(&request.hash) else {
         return invalid("hash", "64 hex digits");
     };
-    let role = match request.role.as_str() {
-        "organizer" => KeyRole::Organizer,
-        "operator" => KeyRole::Operator,
-        "gate" => KeyRole::Gate,
-        "read-only" => KeyRole::ReadOnly,
-        _ => return invalid("role", "organizer, operator, gate or read-only"),
+    let Some(role) = api::auth::key::role_named(&request.role) else {
+        return invalid("role", "organizer, operator, gate or read-only");
     };
     let event = match request.event.as_deref().map(api::text::parse_event) {
         None => None,
@@ -137,11 +133,11 @@ pub(super) async fn revoke(
     Extension(by): Extension<By>,
     Path(id): Path<String>,
 ) -> Response {
-    let Some(key) = parse_id(&id) else {
+    let Some(key) = KeyId::parse(&id) else {
         let detail = "id: 16 hex digits".to_owned();
         return problem(StatusCode::BAD_REQUEST, "KEY_INVALID", detail);
     };
-    let deed = by.deed("key.revoke", format!("{:016x}", key.0));
+    let deed = by.deed("key.revoke", key.to_string());
     let at = admin.door.backend.now();
     let command = CatalogueCommand::RevokeKey { key, at };
     done(commit(&admin, &deed, &command).await, key)
@@ -155,18 +151,12 @@ fn told(key: KeyId, record: &KeyRecord, event: Option<EventId>) -> String {
     let until = record.expires_at.map_or(String::new(), |expires_at| {
         format!(" until {}", api::text::time(expires_at))
     });
-    format!("{:016x} {role} {:?}{event}{until}", key.0, record.name)
-}
-
-fn parse_id(text: &str) -> Option<KeyId> {
-    let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = u64::from_str_radix(text, 16).ok();
-    number.filter(|_| digits).map(KeyId)
+    format!("{key} {role} {:?}{event}{until}", record.name)
 }
 
 fn done(committed: Result<(), NotDone>, key: KeyId) -> Response {
     match committed {
-        Ok(()) => Json(serde_json::json!({ "id": format!("{:016x}", key.0) })).into_response(),
+        Ok(()) => Json(serde_json::json!({ "id": key.to_string() })).into_response(),
         Err(NotDone::NotCommitted(detail)) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "NOT_COMMITTED", detail)
         }

@@ -108,10 +108,10 @@ fn health(health: &Health, clock_warn_ms: u64) -> HealthView {
     let clocks = health.clocks();
     let stuck: Vec<String> = health.stuck().iter().map(ToString::to_string).collect();
     let free = room.space().map(|space| space.free);
+    let level = format!("{:?}", room.level()).to_lowercase();
     let mut warnings = stuck.clone();
     if room.level() > Level::Ample {
         let left = free.map_or(String::new(), |free| format!(", {} MB left", free >> 20));
-        let level = format!("{:?}", room.level()).to_lowercase();
         warnings.push(format!("room on the disk is {level}{left}"));
     }
     for (peer, clock) in &clocks {
@@ -130,7 +130,7 @@ fn health(health: &Health, clock_warn_ms: u64) -> HealthView {
         (peer, ClockView { ahead_ms, error_ms })
     });
     HealthView {
-        room: format!("{:?}", room.level()).to_lowercase(),
+        room: level,
         disk_free_bytes: free,
         writes_waiting: room.waiting() as u64,
         clocks: clocks.collect(),

@@ -91,12 +91,9 @@ impl RecordView {
         let (by, name, role, key) = match &deed.who {
             Who::Unproven => ("unproven", String::new(), "", None),
             Who::Certificate { name, role } => ("certificate", name.clone(), role.as_str(), None),
-            Who::Key { id, name, role } => (
-                "key",
-                name.clone(),
-                role.as_str(),
-                Some(format!("{:016x}", id.0)),
-            ),
+            Who::Key { id, name, role } => {
+                ("key", name.clone(), role.as_str(), Some(id.to_string()))
+            }
             Who::Person { id, role } => ("person", api::text::id(*id), role.as_str(), None),
             Who::CommandLine => ("command line", String::new(), "", None),
         };
