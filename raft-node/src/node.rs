@@ -32,6 +32,7 @@ use crate::tasks::Task;
 use crate::transport::link::Links;
 use crate::transport::network::Factory;
 use crate::transport::server::{Connections, Served, listen};
+use crate::transport::traffic::Traffic;
 use crate::types::{Peer, Raft};
 use crate::watch;
 
@@ -77,6 +78,7 @@ pub struct Node {
     pub(crate) shared: Arc<Shared>,
     failures: watch::Receiver<Option<Failure>>,
     wal: Arc<WalCounters>,
+    traffic: Arc<Traffic>,
     /// Taken by the first who stops it.
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
@@ -125,7 +127,8 @@ impl Node {
         let blank = mark.is_none() && storage.is_blank();
         let admission = Arc::new(Admission::new(blank, mark.as_deref()));
         let epoch = platform.entropy.next_u64();
-        let links = Links::new(config.clone(), epoch);
+        let traffic = Arc::<Traffic>::default();
+        let links = Links::new(config.clone(), epoch, traffic.clone());
 
         let mut groups = BTreeMap::new();
         let mut published = BTreeMap::new();
@@ -164,6 +167,7 @@ impl Node {
             health,
             admission,
             disk: platform.disk.clone(),
+            traffic: traffic.clone(),
         });
         let (failed, failures) = watch::channel(None);
         let client = Client {
@@ -215,6 +219,7 @@ impl Node {
             shared,
             failures,
             wal,
+            traffic,
             stop: Mutex::new(Some((stop, stopped))),
         })
     }
@@ -295,6 +300,12 @@ impl Node {
     #[must_use]
     pub fn wal(&self) -> &WalCounters {
         &self.wal
+    }
+
+    /// What it has sent to its peers.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// How it is doing.

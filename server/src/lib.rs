@@ -2,7 +2,7 @@
 //!
 //! [`node`] is a node, composed; [`cli`] the commands; [`backup`] what is kept of a cluster outside it.
 //! The rest treats a running cluster as a
-//! black box over HTTP: [`demo`], [`loadgen`], [`pauses`], [`audit_client`], and [`sandbox`], the payment
+//! black box over HTTP: [`demo`], [`loadgen`], [`pauses`], [`scaling`], [`audit_client`], and [`sandbox`], the payment
 //! provider that ships with them. All of that needs a real process (threads, sockets, children,
 //! signals) and is the feature `process`, on by default; the simulator builds without it.
 
@@ -31,5 +31,9 @@ pub mod read_model;
 pub mod recover;
 #[cfg(feature = "process")]
 pub mod sandbox;
+#[cfg(feature = "process")]
+pub mod scaling;
+#[cfg(feature = "process")]
+pub mod scrape;
 #[cfg(feature = "process")]
 pub mod settings;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::faults::{FrameInfo, LinkFaults, Verdict};
 use super::peer::{Frame, Frames};
+use super::traffic::Traffic;
 
 /// Frames in one message, at most.
 const FRAMES_MAX: usize = 512;
@@ -40,6 +41,7 @@ impl Lane {
         from: u64,
         frames_max: usize,
         faults: Option<Arc<dyn LinkFaults>>,
+        traffic: &Arc<Traffic>,
     ) -> (Self, Drain) {
         let (queue, receiver) = mpsc::channel(frames_max);
         let lane = Self {
@@ -47,7 +49,14 @@ impl Lane {
             queue,
             faults,
         };
-        (lane, Drain { queue: receiver })
+        let traffic = traffic.clone();
+        (
+            lane,
+            Drain {
+                queue: receiver,
+                traffic,
+            },
+        )
     }
 
     /// Queues a frame for a peer; never waits.
@@ -103,6 +112,7 @@ impl Lane {
 /// The queue's exit, as a stream of messages. Ends when every [`Lane`] is gone.
 pub(crate) struct Drain {
     queue: mpsc::Receiver<Frame>,
+    traffic: Arc<Traffic>,
 }
 
 impl Drain {
@@ -119,6 +129,7 @@ impl Drain {
             bytes += frame.payload.len();
             frames.push(frame);
         }
+        self.traffic.count(&frames);
         Poll::Ready(Some(Frames { frames }))
     }
 }
@@ -164,7 +175,8 @@ mod tests {
 
     #[test]
     fn what_queued_leaves_in_one_message_in_order_and_a_full_queue_says_so() {
-        let (lane, mut drain) = Lane::new(1, 4, None);
+        let traffic = Arc::default();
+        let (lane, mut drain) = Lane::new(1, 4, None, &traffic);
         for request in 1..=4 {
             lane.send(2, frame(request, 10)).unwrap();
         }
@@ -174,6 +186,12 @@ mod tests {
         lane.send(2, frame(7, 1)).unwrap();
         assert_eq!(numbers(&mut drain), [6]);
         assert_eq!(numbers(&mut drain), [7]);
+        let sent = (
+            traffic.messages(),
+            traffic.frames(),
+            traffic.payload_bytes(),
+        );
+        assert_eq!(sent, (3, 6, 40 + BYTES_SOFT_MAX as u64 + 1));
         drop(drain);
         assert_eq!(lane.send(2, frame(8, 1)), Err(NotSent::Closed));
     }
@@ -190,7 +208,7 @@ mod tests {
     fn faults_decide_what_becomes_of_each_frame() {
         let script = vec![Verdict::Drop, Verdict::Duplicate, Verdict::Deliver];
         let faults = Arc::new(Scripted(std::sync::Mutex::new(script)));
-        let (lane, mut drain) = Lane::new(1, 10, Some(faults));
+        let (lane, mut drain) = Lane::new(1, 10, Some(faults), &Arc::default());
         for request in 1..=3 {
             lane.send(2, frame(request, 1)).unwrap();
         }

@@ -17,6 +17,7 @@ use super::lane::{Lane, NotSent};
 use super::peer::Frame;
 use super::peer::peer_client::PeerClient;
 use super::sockets::{self, NotConnected};
+use super::traffic::Traffic;
 use super::wire::{ANSWER, Kind, REFUSED, Refused};
 use crate::config::{MESSAGE_BYTES_MAX, NodeConfig};
 use crate::tasks::Task;
@@ -54,15 +55,17 @@ pub(crate) enum CallError {
 pub(crate) struct Links {
     config: Arc<NodeConfig>,
     epoch: u64,
+    traffic: Arc<Traffic>,
     links: Mutex<BTreeMap<u64, Arc<Link>>>,
     refused: watch::Sender<BTreeSet<u64>>,
 }
 
 impl Links {
-    pub(crate) fn new(config: Arc<NodeConfig>, epoch: u64) -> Arc<Self> {
+    pub(crate) fn new(config: Arc<NodeConfig>, epoch: u64, traffic: Arc<Traffic>) -> Arc<Self> {
         Arc::new(Self {
             config,
             epoch,
+            traffic,
             links: Mutex::new(BTreeMap::new()),
             refused: watch::channel(BTreeSet::new()).0,
         })
@@ -81,8 +84,7 @@ impl Links {
         {
             return link.clone();
         }
-        let refused = self.refused.clone();
-        let link = Link::dial(&self.config, self.epoch, peer, address, refused);
+        let link = Link::dial(self, peer, address);
         links.insert(peer, link.clone());
         link
     }
@@ -119,6 +121,7 @@ pub(crate) struct Link {
 struct Shared {
     config: Arc<NodeConfig>,
     epoch: u64,
+    traffic: Arc<Traffic>,
     peer: u64,
     state: Mutex<State>,
     refused: watch::Sender<BTreeSet<u64>>,
@@ -132,19 +135,14 @@ struct State {
 }
 
 impl Link {
-    fn dial(
-        config: &Arc<NodeConfig>,
-        epoch: u64,
-        peer: u64,
-        address: &str,
-        refused: watch::Sender<BTreeSet<u64>>,
-    ) -> Arc<Self> {
+    fn dial(links: &Links, peer: u64, address: &str) -> Arc<Self> {
         let shared = Arc::new(Shared {
-            config: config.clone(),
-            epoch,
+            config: links.config.clone(),
+            epoch: links.epoch,
+            traffic: links.traffic.clone(),
             peer,
             state: Mutex::new(State::default()),
-            refused,
+            refused: links.refused.clone(),
         });
         let dialer = Task::spawn(keep_connected(shared.clone(), address.to_owned()));
         Arc::new(Self {
@@ -319,6 +317,7 @@ async fn connect_once(shared: &Arc<Shared>, address: &str) -> Result<(), NotConn
         config.node_id,
         config.link_frames_max,
         config.faults.clone(),
+        &shared.traffic,
     );
     let opening = client.link(tonic::Request::new(drain));
     let mut answers = tokio::time::timeout(CONNECT_TIMEOUT, opening)

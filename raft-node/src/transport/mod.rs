@@ -20,6 +20,7 @@ pub(crate) mod network;
 pub(crate) mod server;
 pub(crate) mod snapshot;
 pub(crate) mod sockets;
+pub mod traffic;
 pub(crate) mod wire;
 
 /// The generated messages and service.

@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::lane::{Answers, Lane};
 use super::peer::peer_server::Peer;
 use super::peer::{Committed, Frame, Frames, SnapshotPiece, SnapshotReply};
+use super::traffic::Traffic;
 use super::wire::{self, ANSWER, Kind, REFUSED, Reason, Refused, Unreadable};
 use super::{snapshot, sockets};
 use crate::admission::{Admission, Part};
@@ -43,6 +44,7 @@ pub(crate) struct Served {
     pub(crate) health: Arc<Health>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) traffic: Arc<Traffic>,
 }
 
 /// The tasks of accepted links.
@@ -111,6 +113,7 @@ impl Peer for PeerService {
             config.node_id,
             config.link_frames_max,
             config.faults.clone(),
+            &self.served.traffic,
         );
         let served = self.served.clone();
         let caller = self.caller(&request)?;

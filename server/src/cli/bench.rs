@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::audit::parse_address;
 use super::demo::directory;
 use super::say;
-use crate::demo;
 use crate::demo::board::Board;
 use crate::demo::children::{self, Cluster, Plan as ClusterPlan};
+use crate::loadgen::crowd::{Line, Read};
 use crate::loadgen::row::TABLE_HEAD;
 use crate::loadgen::{self, Plan, Row, Workload, on_one_thread};
-use crate::pauses;
 use crate::progress::Progress;
+use crate::scaling::{self, Question};
+use crate::{demo, pauses};
 
 /// Measures.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,6 +34,82 @@ pub enum Command {
     /// How long a shard stands still when its leader is moved or killed, and a lost node is missed,
     /// in a cluster of child processes started for it.
     Pauses(PausesOf),
+    /// What polls and pages cost, in a cluster of child processes started for it.
+    Reads(Reads),
+    /// What it costs that people join the line, in a cluster of child processes started for it.
+    Join(Join),
+    /// What a node, a shard, a seat, a person and a reservation cost as a cluster grows, in clusters of
+    /// child processes started for it: the figures of docs/scaling.md.
+    Scaling(Scaling),
+}
+
+/// `usher bench reads`
+#[derive(Clone, Debug, clap::Args)]
+pub struct Reads {
+    /// What is read; all of it when left out.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub what: Vec<Read>,
+    /// Clients at once.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub clients: u16,
+    /// How long each is read.
+    #[arg(long, default_value_t = 8.0)]
+    pub seconds: f64,
+    /// Nodes of the cluster.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=9))]
+    pub nodes: u64,
+    /// A JSON line for each row instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `usher bench join`
+#[derive(Clone, Debug, clap::Args)]
+pub struct Join {
+    /// People.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    pub people: u32,
+    /// Who join at the same time.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    pub clients: u16,
+    /// Nodes of the cluster.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=9))]
+    pub nodes: u64,
+    /// A JSON line instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `usher bench scaling`
+#[derive(Clone, Debug, clap::Args)]
+pub struct Scaling {
+    /// Which questions; all when left out.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Question>,
+    /// Sizes of clusters.
+    #[arg(long, value_delimiter = ',', default_value = "3,5,7,9", value_parser = clap::value_parser!(u64).range(1..=9))]
+    pub nodes: Vec<u64>,
+    /// Numbers of shards.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: Vec<u16>,
+    /// Sizes of events.
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000,10000000", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub seats: Vec<u32>,
+    /// Seats that are held.
+    #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub held: u32,
+    /// People in a lobby.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    pub people: u32,
+    /// Connections that stay open.
+    #[arg(long, default_value_t = 8_000, value_parser = clap::value_parser!(u16).range(1..))]
+    pub connections: u16,
+    /// How long each rate is measured.
+    #[arg(long, default_value_t = 8.0)]
+    pub seconds: f64,
+    /// All figures as JSON instead of tables.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `usher bench rush`
@@ -122,6 +199,9 @@ pub struct Load {
     /// Open loop: so many orders begin each second, whatever comes back.
     #[arg(long, value_name = "PER_SECOND")]
     pub rate: Option<f64>,
+    /// Shards to spread the event over; by default one for every 100,000 seats.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub spread: Option<u16>,
     /// A JSON line for each run instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -145,6 +225,9 @@ pub enum Error {
     /// Pauses cannot be measured.
     #[error(transparent)]
     Pauses(#[from] pauses::Error),
+    /// What a cluster costs cannot be measured.
+    #[error(transparent)]
+    Scaling(#[from] scaling::Error),
     /// No directory for the cluster.
     #[error(transparent)]
     Directory(#[from] demo::Error),
@@ -183,6 +266,36 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
             done?;
         }
         Command::Pauses(args) => measure_pauses(args).await?,
+        Command::Reads(args) => {
+            let time = positive(args.seconds)?;
+            let what = match args.what.is_empty() {
+                true => Read::ALL.to_vec(),
+                false => args.what,
+            };
+            let clients = usize::from(args.clients);
+            let rows = async |line: &Line| {
+                let people = line.people(clients).await?;
+                let mut tokens = Vec::new();
+                for bearer in &people {
+                    tokens.push(line.token(bearer).await?);
+                }
+                line.await_draw().await?;
+                let mut rows = Vec::new();
+                for what in what {
+                    rows.push(line.read(what, &tokens, clients, time).await?);
+                }
+                Ok(rows)
+            };
+            in_a_line(args.nodes, Duration::from_secs(3), args.json, rows).await?;
+        }
+        Command::Join(args) => {
+            let rows = async |line: &Line| {
+                let people = line.people(args.people as usize).await?;
+                Ok(vec![line.join(&people, args.clients.into()).await?])
+            };
+            in_a_line(args.nodes, Duration::from_secs(86_400), args.json, rows).await?;
+        }
+        Command::Scaling(args) => measure_scaling(args).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -212,6 +325,76 @@ async fn measure_pauses(args: PausesOf) -> Result<(), Error> {
     Ok(())
 }
 
+/// Measures in front of an event whose line opens after `lobby`, in a cluster made for it.
+async fn in_a_line(
+    nodes: u64,
+    lobby: Duration,
+    json: bool,
+    rows: impl AsyncFnOnce(&Line) -> Result<Vec<Row>, loadgen::Error>,
+) -> Result<(), Error> {
+    let (dir, _temporary) = directory(None, "usher-bench-")?;
+    let cluster_plan = ClusterPlan {
+        nodes,
+        shards: 8,
+        dir,
+        first_port: None,
+    };
+    let cluster = Cluster::start(&cluster_plan).await?;
+    let (doors, pids) = (cluster.doors(), cluster.node_pids());
+    let done = match Line::new("usher", &doors, &pids, lobby).await {
+        Ok(line) => rows(&line).await,
+        Err(error) => Err(error),
+    };
+    cluster.stop().await;
+    let done = done?;
+    if !json {
+        say(TABLE_HEAD);
+    }
+    for row in done {
+        tell(&row, json);
+    }
+    Ok(())
+}
+
+async fn measure_scaling(args: Scaling) -> Result<(), Error> {
+    let (dir, _temporary) = directory(None, "usher-bench-")?;
+    let plan = scaling::Plan {
+        questions: match args.only.is_empty() {
+            true => Question::ALL.to_vec(),
+            false => args.only,
+        },
+        dir,
+        nodes: args.nodes,
+        shards: args.shards,
+        seats: args.seats,
+        held: args.held,
+        people: args.people as usize,
+        connections: args.connections.into(),
+        time: positive(args.seconds)?,
+    };
+    let figures = scaling::run(&plan, &Progress::lines()).await?;
+    say(&match args.json {
+        true => serde_json::to_string(&figures).expect("plain data under plain keys"),
+        false => figures.tables(),
+    });
+    Ok(())
+}
+
+fn positive(seconds: f64) -> Result<Duration, Error> {
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    match time.is_zero() {
+        true => Err(Error::Option { option: "seconds" }),
+        false => Ok(time),
+    }
+}
+
+fn tell(row: &Row, json: bool) {
+    say(&match json {
+        true => serde_json::to_string(row).expect("plain data under plain keys"),
+        false => row.table_line(),
+    });
+}
+
 async fn leading_door(cluster: &Cluster) -> SocketAddr {
     let doors = cluster.doors();
     let board = Board::new(&doors, &cluster.admins());
@@ -227,7 +410,7 @@ fn plan(
     targets: Vec<SocketAddr>,
     pids: Vec<u32>,
 ) -> Plan {
-    let time = Duration::try_from_secs_f64(load.seconds).unwrap_or_default();
+    let time = positive(load.seconds).unwrap_or_default();
     Plan {
         label,
         targets,
@@ -235,6 +418,7 @@ fn plan(
         clients: 0,
         time,
         rate: load.rate,
+        spread: load.spread,
         pids,
     }
 }
@@ -265,10 +449,7 @@ async fn run_all(plan: &Plan, load: &Load, usual: &[usize]) -> Result<(), Error>
             ..plan.clone()
         };
         let row: Row = on_one_thread(move || async move { loadgen::run(&plan).await }).await?;
-        say(&match load.json {
-            true => serde_json::to_string(&row).expect("plain data under plain keys"),
-            false => row.table_line(),
-        });
+        tell(&row, load.json);
     }
     Ok(())
 }

@@ -98,8 +98,9 @@ pub fn open_already(
     })
 }
 
-fn rfc3339(at_ms: i64) -> String {
-    let at = jiff::Timestamp::from_millisecond(at_ms).expect("about now is a valid time");
+/// A moment as the API takes it; `at_ms` since the epoch, of this age.
+pub fn rfc3339(at_ms: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(at_ms).expect("a time of this age is valid");
     format!("{at:.3}")
 }
 

@@ -82,7 +82,8 @@ fn read_ticks(pid: u32) -> io::Result<[u64; 4]> {
     ticks(&fs::read_to_string(&path)?).ok_or_else(|| odd(&path))
 }
 
-fn seconds(pid: u32) -> io::Result<f64> {
+/// CPU seconds of one process so far, those of its children not counted.
+pub(crate) fn seconds(pid: u32) -> io::Result<f64> {
     let [user, system, ..] = read_ticks(pid)?;
     Ok((user + system) as f64 / TICKS_PER_SECOND)
 }

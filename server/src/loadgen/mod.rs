@@ -1,7 +1,8 @@
 //! Load against a running cluster, from one thread, checked seat by seat afterwards.
 //!
 //! [`world`] is what all clients of a run share and expect; [`client`] one of them; [`cpu`] what
-//! it costs whom; [`row`] the figures. Closed loop by default: each client asks again when it was
+//! it costs whom; [`row`] the figures. [`asking`] is for requests that change nothing the next one
+//! depends on, of a [`crowd`]. Closed loop by default: each client asks again when it was
 //! answered. With a rate, open loop: requests begin when the clock says so, and their latency
 //! counts from then, so that a server which stalls cannot hide it.
 
@@ -11,8 +12,10 @@
     reason = "a load generator beside the cluster: real time, real chance, its own thread"
 )]
 
+pub mod asking;
 mod client;
-mod cpu;
+pub(crate) mod cpu;
+pub mod crowd;
 mod one_thread;
 pub mod row;
 mod setup;
@@ -65,6 +68,8 @@ pub struct Plan {
     pub time: Duration,
     /// Orders begun a second, whatever comes back; `None`: as fast as answers come.
     pub rate: Option<f64>,
+    /// Shards the event is spread over; `None`: as the cluster finds right.
+    pub spread: Option<u16>,
     /// Server processes on this machine, to tell what they cost.
     pub pids: Vec<u32>,
 }

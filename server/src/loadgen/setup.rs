@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Creates the event and the clients.
 pub(super) async fn prepare(plan: &Plan) -> Result<(Event, Vec<Client>), Error> {
-    let opened = opening::create(&plan.targets, &event()).await?;
+    let opened = opening::create(&plan.targets, &event(plan.spread)).await?;
     for &target in &plan.targets {
         await_open(target, &opened.event).await?;
     }
@@ -39,7 +39,7 @@ pub(super) async fn prepare(plan: &Plan) -> Result<(Event, Vec<Client>), Error> 
     Ok((Event { id: opened.event }, clients))
 }
 
-fn event() -> Value {
+fn event(spread: Option<u16>) -> Value {
     let section = |number: u32| {
         json!({
             "name": section_name(number), "rows": ROWS, "seats_per_row": SEATS_PER_ROW,
@@ -47,7 +47,11 @@ fn event() -> Value {
         })
     };
     let sections = (0..SECTIONS).map(section).collect();
-    opening::open_already("Bench", "Bench", 600, (4, 65_535), sections)
+    let mut event = opening::open_already("Bench", "Bench", 600, (4, 65_535), sections);
+    if let Some(spread) = spread {
+        event["spread"] = spread.into();
+    }
+    event
 }
 
 /// Waits until a node sells the event.

@@ -11,6 +11,11 @@ use super::cpu::Usage;
 use super::{Plan, Row, Workload};
 use crate::dice::Dice;
 
+/// Waits in microseconds.
+pub(super) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(60_000_000, 3).expect("a minute at three digits is valid")
+}
+
 /// Sections of the event.
 pub(super) const SECTIONS: u32 = 70;
 /// Rows of each.
@@ -78,8 +83,6 @@ pub(super) struct State {
 
 impl World {
     pub(super) fn new(workload: Workload, event: Event) -> Self {
-        let histogram =
-            || Histogram::new_with_max(60_000_000, 3).expect("a minute at three digits is valid");
         let state = State {
             dice: Dice::fresh(),
             taken: vec![false; SEATS_ALL],

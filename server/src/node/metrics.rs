@@ -15,6 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
 use raft_node::storage::{Level, WalCounters};
+use raft_node::transport::traffic::Traffic;
 use raft_node::{GroupStatus, Health, Node, Role};
 
 use super::backend::Replicas;
@@ -108,6 +109,7 @@ impl Seen {
             .map(|group| (group.group, self.node.age_ms(group.group)));
         consensus(&groups, &ages.collect(), registry);
         log(self.node.wal(), registry);
+        links(self.node.traffic(), registry);
         wellbeing(&Wellbeing::of(self.node.health(), &groups), registry);
         let ledgers = self.replicas.ledgers.iter();
         let shards =
@@ -145,6 +147,18 @@ fn log(wal: &WalCounters, registry: &mut Registry) {
     registry.register("records", "Records written", counted(wal.records()));
     let help = "Written to the log";
     registry.register_with_unit("written", help, Unit::Bytes, counted(wal.bytes()));
+}
+
+fn links(sent: &Traffic, registry: &mut Registry) {
+    let registry = registry.sub_registry_with_prefix("usher_links");
+    let counted = |number: u64| ConstCounter::new(number);
+    let help = "Messages sent to other nodes";
+    registry.register("messages", help, counted(sent.messages()));
+    let help = "Requests and answers sent to other nodes, many to a message";
+    registry.register("frames", help, counted(sent.frames()));
+    let help =
+        "Carried by frames to other nodes, without what is put around them and without snapshots";
+    registry.register_with_unit("payload", help, Unit::Bytes, counted(sent.payload_bytes()));
 }
 
 /// How a node is doing.
@@ -388,6 +402,7 @@ mod tests {
             };
             consensus(&[group], &[(1, 1_500)].into(), registry);
             log(&WalCounters::default(), registry);
+            links(&Traffic::default(), registry);
             let told = Wellbeing {
                 room: Level::Short,
                 free_bytes: Some(1 << 20),

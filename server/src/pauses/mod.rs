@@ -15,7 +15,7 @@
 mod blows;
 mod event;
 mod figures;
-mod replacement;
+pub(crate) mod replacement;
 mod writers;
 
 use std::time::{Duration, Instant};

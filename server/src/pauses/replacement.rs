@@ -61,8 +61,8 @@ pub(super) async fn measure(
     })
 }
 
-/// Holds all seats of a new event that is spread over all shards.
-async fn hold_all(doors: &[SocketAddr], wanted: u32) -> Result<u32, Error> {
+/// Holds all seats of a new event.
+pub(crate) async fn hold_all(doors: &[SocketAddr], wanted: u32) -> Result<u32, Error> {
     let sections = wanted.div_ceil(ROWS * seats_per_row());
     let event = create(doors, sections, ROWS).await?;
     let held = Arc::new(AtomicU32::new(0));

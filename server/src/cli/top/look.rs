@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use crate::cli::admin_client::AdminClient;
 use crate::http_client::{Connection, Request};
 use crate::node::admin::StatusView;
-
-use super::scrape::Scrape;
+use crate::scrape::Scrape;
 
 /// A node that does not answer within this is shown as down.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
