@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 pub use self::error::StorageError;
 use self::identity::Identity;
 pub use self::log_store::LogStore;
-pub use self::room::{Level, Room};
+pub use self::room::{Level, Room, is_lack_of_room};
 pub use self::snapshots::SnapshotStore;
 pub(crate) use self::snapshots::read_snapshot;
 pub use self::wal::WalCounters;

@@ -199,7 +199,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// Out of space, or out of one's share of it.
-pub(crate) fn is_lack_of_room(error: &io::Error) -> bool {
+pub fn is_lack_of_room(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded)
 }

@@ -37,9 +37,10 @@ pub struct Delivery {
 
 impl Delivery {
     /// Empties it, keeping its memory.
-    pub fn clear(&mut self) {
+    pub fn emptied(mut self) -> Self {
         self.entries.clear();
         self.changes.clear();
+        self
     }
 }
 
@@ -76,8 +77,7 @@ impl Inbox {
     }
 
     /// Everything left so far; `empty` is what is filled next.
-    pub fn collect(&self, mut empty: Delivery) -> Delivery {
-        empty.clear();
+    pub fn collect(&self, empty: Delivery) -> Delivery {
         std::mem::replace(&mut *lock(&self.waiting), empty)
     }
 

@@ -10,7 +10,8 @@
 //! It protects no promise and may break none: it is fed from applied entries and can be built from
 //! a ledger at any time. Missing, damaged, foreign or behind means rebuilt, never a node that does
 //! not start or a machine that waits. A feed tells which numbers it has: after a rebuild it begins
-//! behind the ledger's last fact, and what it tells from there on is the same on every node.
+//! behind the ledger's last fact, and what it tells from there on is the same on every node. A full disk
+//! is no damage: the database is closed, facts wait, and it goes on where it was when there is room.
 
 mod batch;
 mod codec;
@@ -82,6 +83,9 @@ impl ReadModel {
             rested_at: platform.clock.monotonic(),
             lock: None,
             newest: 0,
+            last: std::sync::Weak::new(),
+            starving: false,
+            kept: Vec::new(),
         };
         let done = written.clone();
         platform.spawner.spawn_io(

@@ -12,9 +12,10 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use ledger::ShardId;
+use raft_node::storage::is_lack_of_room;
 
 use super::codec::{Reader, Standing, read_chunk};
 use super::keys;
@@ -86,12 +87,23 @@ pub enum StoreError {
     Damaged(&'static str),
 }
 
+impl StoreError {
+    /// Nothing is wrong with the database: the disk is full.
+    pub fn lacks_room(&self) -> bool {
+        match self {
+            Self::Io(error) | Self::Sled(sled::Error::Io(error)) => is_lack_of_room(error),
+            _ => false,
+        }
+    }
+}
+
 /// An open database.
 pub struct Store {
     pub(super) db: sled::Db,
     /// Of its directory.
     number: u64,
-    broken: AtomicBool,
+    closed: AtomicBool,
+    starved: AtomicBool,
 }
 
 impl Store {
@@ -117,14 +129,21 @@ impl Store {
         self.number
     }
 
-    /// It is not to be used any more.
-    pub fn give_up(&self) {
-        self.broken.store(true, Ordering::Relaxed);
+    /// It is not to be used any more: the database remembers an error for ever. What is on the disk
+    /// is of use again once there is room, if that was all it lacked.
+    fn close(&self, why: &StoreError) {
+        self.starved.store(why.lacks_room(), Ordering::Relaxed);
+        self.closed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody gave it up.
-    pub fn broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+    /// Whether it is to be used.
+    fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was closed for want of room.
+    pub fn starved(&self) -> bool {
+        !self.is_open() && self.starved.load(Ordering::Relaxed)
     }
 }
 
@@ -154,35 +173,31 @@ pub fn open(
     let numbers = numbered(root)?;
     let newest = numbers.last().copied().filter(|number| *number > given_up);
     fs::write(&marker, b"")?;
-    let mut store = None;
-    if let Some(number) = newest {
-        let opened = if survived {
-            guarded(|| open_one(root, number, owner, shards))
-        } else {
-            Err(StoreError::Damaged(
-                "the last attempt to open it was not survived",
-            ))
-        };
-        match opened {
-            Ok(opened) => store = Some(opened),
-            Err(error) => {
+    let known = newest.map(|number| match survived {
+        true => guarded(|| open_one(root, number, owner, shards)),
+        false => Err(StoreError::Damaged(
+            "the last attempt to open it was not survived",
+        )),
+    });
+    let opened = match known {
+        Some(Ok(store)) => Ok(store),
+        Some(Err(error)) if error.lacks_room() => Err(error),
+        other => {
+            if let Some(Err(error)) = other {
                 tracing::warn!(%error, "the read model cannot be used and is built anew");
             }
-        }
-    }
-    let store = match store {
-        Some(store) => store,
-        None => {
             let number = newest.unwrap_or(given_up) + 1;
-            guarded(|| open_one(root, number, owner, shards))?
+            guarded(|| open_one(root, number, owner, shards))
         }
     };
+    // It was survived, however it went.
+    fs::remove_file(&marker)?;
+    let store = opened?;
     for number in numbers {
         if number != store.number {
             remove(&directory(root, number));
         }
     }
-    fs::remove_file(&marker)?;
     Ok(store)
 }
 
@@ -208,7 +223,8 @@ fn open_one(
     let store = Store {
         db,
         number,
-        broken: AtomicBool::new(false),
+        closed: AtomicBool::new(false),
+        starved: AtomicBool::new(false),
     };
     match store.db.get(keys::OWNER)? {
         None if store.db.is_empty() => {
@@ -270,39 +286,51 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Shows the database to `work`; a panic or an error in there gives it up.
+    /// Shows the database to `work`; a panic or an error in there closes it.
     pub fn with<T>(&self, work: impl FnOnce(&Store) -> Result<T, StoreError>) -> Option<T> {
         let store = self
             .store
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let store = store.filter(|store| !store.broken())?;
+        let store = store.filter(|store| store.is_open())?;
         let result = guarded(|| work(&store));
         if let Err(error) = &result {
-            tracing::warn!(%error, "the read model is damaged and will be built anew");
-            store.give_up();
+            match error.lacks_room() {
+                true => tracing::warn!(%error, "the read model waits for room"),
+                false => tracing::warn!(%error, "the read model is damaged and will be built anew"),
+            }
+            store.close(error);
         }
         discard(store);
         result.ok()
     }
 
-    /// Replaces the database; the old one goes when its last reader has.
-    pub fn put(&self, store: Option<Store>) {
+    /// Replaces the database; the old one, which is told, goes when its last reader has.
+    pub fn put(&self, store: Option<Store>) -> Weak<Store> {
         let store = store.map(Arc::new);
         let old = std::mem::replace(
             &mut *self.store.write().unwrap_or_else(PoisonError::into_inner),
             store,
         );
-        if let Some(old) = old {
-            discard(old);
-        }
+        let Some(old) = old else {
+            return Weak::new();
+        };
+        let gone = Arc::downgrade(&old);
+        discard(old);
+        gone
+    }
+
+    /// Whether the database was closed for want of room.
+    pub fn starved(&self) -> bool {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        store.as_ref().is_some_and(|store| store.starved())
     }
 
     /// Whether there is a database to ask.
     pub fn is_open(&self) -> bool {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        store.as_ref().is_some_and(|store| !store.broken())
+        store.as_ref().is_some_and(|store| store.is_open())
     }
 
     /// Whether every shard's facts are in it.

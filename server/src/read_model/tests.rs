@@ -433,6 +433,44 @@ async fn damage_while_running_is_survived() {
     );
 }
 
+/// What happened: with all disks full every node took its model for damaged, threw it away, and tried
+/// again a minute later. The feed's past was gone on all of them, and none was ready meanwhile.
+#[tokio::test]
+async fn a_full_disk_is_no_damage_the_model_waits_and_its_feed_goes_on_where_it_was() {
+    let root = tempfile::tempdir().expect("a directory");
+    let mut replica = Replica::selling();
+    // Nothing is flushed before there is no room: what is not durable is what a closed database loses.
+    let seldom = Duration::from_secs(3_600);
+    let pace = Pace {
+        flush: seldom,
+        retry: Duration::from_millis(50),
+        ..PACE
+    };
+    let model = replica.paced_model(root.path(), pace);
+    replica.sell(0..10);
+    let page = replica.caught_up(&model).await;
+    let first = page.first;
+    for (at, full) in [
+        std::io::ErrorKind::StorageFull,
+        std::io::ErrorKind::QuotaExceeded,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let no_room = move |_: &store::Store| -> Result<(), store::StoreError> {
+            Err(sled::Error::Io(full.into()).into())
+        };
+        assert!(model.slot.with(no_room).is_none());
+        assert!(!model.is_open(), "nobody reads what may be incomplete");
+        let from = 10 + 5 * at as u16;
+        replica.sell(from..from + 5);
+    }
+    let page = replica.expect_truth(&model).await;
+    assert_eq!(page.first, first);
+    assert!(!page.rebuilt, "nothing of the feed was lost");
+    assert_eq!(numbered(root.path()), 2, "the same database, and the lock");
+}
+
 fn numbered(root: &Path) -> usize {
     fs::read_dir(root.join("read-model"))
         .expect("readable")

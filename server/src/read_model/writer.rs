@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use ledger::{Ledger, ShardId};
@@ -14,10 +14,10 @@ use raft_node::platform::Clock;
 
 use super::batch::Batch;
 use super::codec::Standing;
-use super::inbox::{Delivery, Entry, Inbox};
+use super::inbox::{Delivery, Entry, FACTS_MAX, Inbox};
 use super::lists;
 use super::rebuild::Base;
-use super::store::{self, Owner, Slot, StoreError};
+use super::store::{self, Owner, Slot, Store, StoreError};
 use crate::node::machines::Shared;
 
 /// How the writer shares the machine with everybody else.
@@ -45,6 +45,8 @@ impl Default for Pace {
     }
 }
 
+/// How often a database that lacks room is opened again.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
 /// Facts in one batch, at most about.
 const BATCH_FACTS: usize = 1_000;
 
@@ -68,48 +70,92 @@ pub struct Writer {
     pub(super) lock: Option<std::fs::File>,
     /// Number of the newest database this process had in use.
     pub(super) newest: u64,
+    /// The one before, as long as somebody reads it.
+    pub(super) last: Weak<Store>,
+    /// There is no room on the disk. Facts wait where they are.
+    pub(super) starving: bool,
+    /// Facts that no flush has spoken of yet: what is lost with a database that had no room for them.
+    pub(super) kept: Vec<Delivery>,
 }
 
 impl Writer {
     /// Works until told to stop. Blocks its thread.
     pub fn run(mut self) {
         let mut flushed_at = self.clock.monotonic();
-        let mut delivery = Delivery::default();
         loop {
             let stopping = self.inbox.rest(self.pace.beat);
             self.rested_at = self.clock.monotonic();
             self.look_after_the_store();
-            // Facts of everything a ledger had applied before this look are in the delivery.
-            let seen = self.sequences();
-            delivery = self.inbox.collect(delivery);
-            if !delivery.entries.is_empty() {
-                // Before the feed shows what lists do not: they must not say that they are complete.
-                self.slot.set_complete(false);
-            }
-            self.write(&delivery);
-            self.notice_gaps(&seen);
-            let now = self.clock.monotonic();
-            if stopping || now.saturating_sub(flushed_at) >= self.pace.flush {
-                flushed_at = now;
-                self.slot.with(|store| Ok(store.db.flush()?));
+            if !self.starving {
+                self.take();
+                let now = self.clock.monotonic();
+                let kept = self.kept.iter().map(|kept| kept.changes.len());
+                let much = kept.sum::<usize>() > FACTS_MAX;
+                if stopping || much || now.saturating_sub(flushed_at) >= self.pace.flush {
+                    flushed_at = now;
+                    self.flush();
+                }
             }
             if stopping {
                 self.slot.put(None);
                 return;
             }
-            self.rebuild_one();
-            let complete = self.list();
-            self.slot.set_complete(complete);
+            if !self.starving {
+                self.rebuild_one();
+                let complete = self.list();
+                self.slot.set_complete(complete);
+            }
+        }
+    }
+
+    /// Takes what machines left and writes it.
+    fn take(&mut self) {
+        // Facts of everything a ledger had applied before this look are in the delivery.
+        let seen = self.sequences();
+        let empty = self.kept.pop_if(|kept| kept.entries.is_empty());
+        let delivery = self.inbox.collect(empty.unwrap_or_default());
+        if !delivery.entries.is_empty() {
+            // Before the feed shows what lists do not: they must not say that they are complete.
+            self.slot.set_complete(false);
+        }
+        self.write(&delivery);
+        self.kept.push(delivery);
+        self.notice_gaps(&seen);
+    }
+
+    /// Makes durable what was written.
+    fn flush(&mut self) {
+        let flushed = self.slot.with(|store| Ok(store.db.flush()?));
+        // One without room is written to again; any other that failed is built anew.
+        if flushed.is_some() || !self.slot.starved() {
+            let one = self.kept.pop().unwrap_or_default();
+            self.kept.clear();
+            self.kept.push(one.emptied());
         }
     }
 
     /// Opens a database when there is none, or none of use.
     fn look_after_the_store(&mut self) {
-        if self.slot.with(|_| Ok(())).is_some() || !self.due(None) {
+        if self.slot.with(|_| Ok(())).is_some() {
+            return;
+        }
+        self.starving |= self.slot.starved();
+        let wait = match self.starving {
+            true => self.pace.retry.min(ROOM_EVERY),
+            false => self.pace.retry,
+        };
+        if !self.due(None, wait) {
             return;
         }
         self.slot.set_complete(false);
-        self.slot.put(None);
+        let old = self.slot.put(None);
+        if old.strong_count() > 0 {
+            self.last = old;
+        }
+        if self.last.strong_count() > 0 {
+            // Two of them in one directory would not get on; its readers are done soon.
+            return;
+        }
         let shards: Vec<_> = self.ledgers.keys().copied().collect();
         self.standings = shards.iter().map(|shard| (*shard, None)).collect();
         self.tried.clear();
@@ -119,7 +165,9 @@ impl Writer {
             None => store::lock(&self.root),
         };
         let locked = locked.map(|lock| self.lock = Some(lock));
-        let open = |()| store::open(&self.root, self.owner, &shards, self.newest);
+        // The one that had no room is good.
+        let given_up = self.newest.saturating_sub(self.starving.into());
+        let open = |()| store::open(&self.root, self.owner, &shards, given_up);
         let opened = locked.and_then(open).and_then(|store| {
             let standings = read_all(&shards, |shard| store.standing(shard))?;
             let listed = read_all(&shards, |shard| store.listed(shard))?;
@@ -130,9 +178,18 @@ impl Writer {
                 (self.standings, self.listed) = (standings, listed);
                 self.newest = store.number();
                 self.slot.put(Some(store));
+                let kept = std::mem::take(&mut self.kept);
+                if std::mem::take(&mut self.starving) {
+                    // Whatever it did not get for want of room; it knows the rest.
+                    kept.iter().for_each(|delivery| self.write(delivery));
+                    self.kept = kept;
+                }
             }
             Err(error) => {
-                tracing::warn!(%error, "no read model for now: buyers' lists and feeds are not served here");
+                let known = std::mem::replace(&mut self.starving, error.lacks_room());
+                if !(known && self.starving) {
+                    tracing::warn!(%error, "no read model for now: buyers' lists and feeds are not served here");
+                }
             }
         }
     }
@@ -196,7 +253,10 @@ impl Writer {
             .iter()
             .filter(|(_, standing)| standing.is_none());
         let shards: Vec<ShardId> = lacking.map(|(shard, _)| *shard).collect();
-        let Some(shard) = shards.into_iter().find(|shard| self.due(Some(*shard))) else {
+        let Some(shard) = shards
+            .into_iter()
+            .find(|shard| self.due(Some(*shard), self.pace.retry))
+        else {
             return;
         };
         let slot = self.slot.clone();
@@ -238,11 +298,11 @@ impl Writer {
         true
     }
 
-    fn due(&self, what: Option<ShardId>) -> bool {
+    fn due(&self, what: Option<ShardId>, wait: Duration) -> bool {
         let now = self.clock.monotonic();
         self.tried
             .get(&what)
-            .is_none_or(|at| now.saturating_sub(*at) >= self.pace.retry)
+            .is_none_or(|at| now.saturating_sub(*at) >= wait)
     }
 
     /// Rests when it has worked long enough. Whether it is time to stop.
