@@ -12,11 +12,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use raft_node::platform::sim_disk::SimDisk;
+use raft_node::health::Cause;
+use raft_node::platform::sim_disk::{CrashMode, SimDisk};
 use raft_node::platform::{Clock, Platform};
 use raft_node::storage::{Level, StorageOptions};
 use raft_node::{ProposeError, Role};
 use toy::{Cluster, commit, eventually};
+
+/// What stands still for so long is called stuck; four times as long, and its node ends.
+const STUCK_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Three nodes on disks of their own, brought into being.
 async fn on_disks(
@@ -27,6 +31,7 @@ async fn on_disks(
         if let Some(keep) = keep_free_bytes {
             config.keep_free_bytes = keep;
         }
+        config.stuck_after_ms = STUCK_AFTER.as_millis() as u64;
     });
     let mut cluster = Cluster::prepare(3, vec![1], adjust, Vec::new());
     let disks: BTreeMap<u64, SimDisk> = (1..=3).map(|node| (node, SimDisk::new(node))).collect();
@@ -179,6 +184,64 @@ async fn writes_that_find_no_room_at_all_wait_for_it_and_nobody_ends() {
     })
     .await;
     accepts(&cluster, b"9999999 after").await;
+    cluster.converge(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_disk_never_comes_back_is_called_stuck_and_then_ends_and_the_others_go_on() {
+    let (mut cluster, disks) = on_disks(StorageOptions::default(), None).await;
+    cluster.nodes[&1].stand(1).await.unwrap();
+    eventually("node 1 leads", || {
+        (cluster.status(2, 1).leader == Some(1)).then_some(())
+    })
+    .await;
+    disks[&1].hang_syncs(true);
+    // A disk that only hangs for a while costs nobody anything.
+    let _ = cluster
+        .client(2)
+        .propose(
+            1,
+            Bytes::from_static(b"1 meanwhile"),
+            Duration::from_secs(1),
+        )
+        .await;
+    disks[&1].hang_syncs(false);
+    eventually("it goes on", || {
+        cluster.nodes[&1].health().stuck().is_empty().then_some(())
+    })
+    .await;
+    accepts(&cluster, b"2 after").await;
+
+    disks[&1].hang_syncs(true);
+    // One is enough: nothing this node writes comes to an end.
+    let _ = cluster
+        .client(1)
+        .propose(
+            1,
+            Bytes::from_static(b"3 meanwhile"),
+            Duration::from_secs(1),
+        )
+        .await;
+    let stuck = eventually("it is called stuck", || {
+        let stuck = cluster.nodes[&1].health().stuck();
+        stuck.into_iter().find(|stuck| stuck.group.is_none())
+    })
+    .await;
+    assert_eq!(stuck.cause, Cause::Log);
+    let failure = tokio::time::timeout(Duration::from_secs(30), cluster.nodes[&1].failed())
+        .await
+        .expect("it ends");
+    assert!(failure.stuck && failure.group.is_none(), "{failure:?}");
+    for other in [2, 3] {
+        assert!(cluster.nodes[&other].health().stuck().is_empty());
+    }
+
+    // What a process does that ends with 4: nothing is closed, and a new one finds a new disk.
+    cluster.kill(1);
+    let _ = disks[&1].crash(CrashMode::LoseUnsynced);
+    disks[&1].hang_syncs(false);
+    commit(&cluster.client(2), 1, "4 without it").await;
+    cluster.open(1).await;
     cluster.converge(1).await;
 }
 

@@ -11,8 +11,10 @@
 //! journal do not either.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -77,6 +79,8 @@ struct State {
     durable_names: BTreeMap<String, Inode>,
     unsynced_names: Vec<NameOp>,
     fail_next_sync: bool,
+    /// Whoever waits for a sync that does not come back, while syncs hang.
+    hung: Option<Vec<Waker>>,
     quota_bytes: Option<u64>,
     /// Operations until power fails.
     operations_left: Option<u64>,
@@ -114,6 +118,7 @@ impl SimDisk {
             durable_names: BTreeMap::new(),
             unsynced_names: Vec::new(),
             fail_next_sync: false,
+            hung: None,
             quota_bytes: None,
             operations_left: None,
             syncs: 0,
@@ -207,6 +212,14 @@ impl SimDisk {
         self.state().fail_next_sync = true;
     }
 
+    /// No sync comes back from now on, as on a disk whose controller is gone; with `false` they all do.
+    pub fn hang_syncs(&self, hang: bool) {
+        let mut state = self.state();
+        let hung = std::mem::replace(&mut state.hung, hang.then(Vec::new));
+        drop(state);
+        hung.into_iter().flatten().for_each(Waker::wake);
+    }
+
     /// Files together may have this many bytes from now on.
     pub fn set_quota(&self, bytes: Option<u64>) {
         self.state().quota_bytes = bytes;
@@ -217,6 +230,8 @@ impl SimDisk {
         let mut state = self.state();
         state.fail_next_sync = false;
         state.quota_bytes = None;
+        drop(state);
+        self.hang_syncs(false);
     }
 
     /// Flips one bit of a file, durably. Panics when there is no such byte.
@@ -701,6 +716,16 @@ impl File for OpenFile {
     }
 
     fn sync<'a>(&'a self) -> BoxFuture<'a, io::Result<()>> {
-        Box::pin(async move { self.sync_now() })
+        Box::pin(async move {
+            poll_fn(|cx| match &mut self.disk.state().hung {
+                Some(waiting) => {
+                    waiting.push(cx.waker().clone());
+                    Poll::Pending
+                }
+                None => Poll::Ready(()),
+            })
+            .await;
+            self.sync_now()
+        })
     }
 }
