@@ -11,8 +11,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::FutureExt;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::time::Instant;
+use trace::{Done, Span, Trace};
 
 use crate::auth::access::{self, Entry};
 use crate::auth::{RequestName, Role};
@@ -106,6 +107,14 @@ impl Guard {
         Ok(())
     }
 
+    /// What a caller wants followed (`traceparent`).
+    fn follow(&self, headers: &HeaderMap) -> Option<Span> {
+        let cause = Trace::parse(headers.get("traceparent")?.to_str().ok()?)?;
+        let now_ms = self.state.backend.now().0;
+        let salt = self.state.request_ids.number();
+        Some(Span::begin(cause, self.route, salt, now_ms))
+    }
+
     fn admit(&self, running: usize) -> Result<(), Problem> {
         let (label, percent) = self.class.entry();
         let max = self.state.config.limits.requests_max;
@@ -131,8 +140,10 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
     let name = state.request_ids.of(request.headers());
     let running = state.requests.fetch_add(1, Ordering::Relaxed);
     let _counted = Counted(state);
+    let span = guard.follow(request.headers());
+    let trace = span.as_ref().map(Span::trace);
     let outcome = match checked(&guard, &mut request, running, &name) {
-        Ok(()) => AssertUnwindSafe(next.run(request))
+        Ok(()) => AssertUnwindSafe(trace::within(trace, next.run(request)))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| {
@@ -158,8 +169,27 @@ pub async fn guard(State(guard): State<Guard>, mut request: Request, next: Next)
             status,
         })
         .inc();
-    state.metrics.took(guard.route, started.elapsed());
-    tracing::debug!(request = name, route = guard.route, status, "answered");
+    let took = started.elapsed();
+    state.metrics.took(guard.route, took);
+    let trace = trace.map(|trace| trace.id());
+    tracing::debug!(
+        request = name,
+        trace,
+        route = guard.route,
+        status,
+        "answered"
+    );
+    if let Some(span) = span {
+        let failed = status >= 500;
+        span.end(
+            took,
+            Done {
+                status,
+                failed,
+                ..Done::default()
+            },
+        );
+    }
     response
 }
 

@@ -24,6 +24,11 @@ impl RequestIds {
         }
     }
 
+    /// A number that no other request of this node has.
+    pub fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// The caller's own name for the request when it has a sane shape, else a new one.
     pub fn of(&self, headers: &HeaderMap) -> String {
         let told = headers.get(HEADER).and_then(|value| value.to_str().ok());
@@ -35,7 +40,7 @@ impl RequestIds {
         };
         match told.filter(sane) {
             Some(text) => text.to_owned(),
-            None => format!("{:016x}", self.next.fetch_add(1, Ordering::Relaxed)),
+            None => format!("{:016x}", self.number()),
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::applier::Applied;
 use crate::error::{ProposeError, ReadError};
+use crate::follow::Followed;
 use crate::group::{Group, Leader};
 use crate::node::Shared;
 use crate::propose::{Answer, Committed, NotCommitted, ReplyTo};
@@ -88,7 +89,9 @@ impl Client {
         until: Duration,
     ) -> Result<Try<Committed>, ProposeError> {
         let (sender, mut receiver) = oneshot::channel();
-        let reply = ReplyTo::Local(sender);
+        let (node, clock) = (self.shared.config.node_id, &self.shared.platform.clock);
+        let followed = Followed::begin(trace::current(), node, clock);
+        let reply = ReplyTo::Local(sender, followed);
         let ticket = group.proposer.submit(command, until, reply);
         let left = until.saturating_sub(self.now());
         match tokio::time::timeout(left, &mut receiver).await {

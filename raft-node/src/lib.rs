@@ -18,6 +18,7 @@ pub mod backup;
 pub mod client;
 pub mod config;
 pub mod error;
+mod follow;
 mod freshness;
 mod gather;
 mod group;

@@ -14,9 +14,11 @@ use openraft::error::ClientWriteError;
 use openraft::raft::ClientWriteResult;
 use probes::Bug;
 use tokio::sync::{Notify, Semaphore, oneshot};
+use trace::Done;
 
 use crate::config::NodeConfig;
 use crate::error::ProposeError;
+use crate::follow::Followed;
 use crate::gather::{self, Gather};
 use crate::platform::Clock;
 use crate::stamp::Stamper;
@@ -54,21 +56,42 @@ pub(crate) type Answer = Result<Committed, NotCommitted>;
 /// Where an answer goes.
 pub(crate) enum ReplyTo {
     /// A caller in this process.
-    Local(oneshot::Sender<Answer>),
+    Local(oneshot::Sender<Answer>, Option<Box<Followed>>),
     /// A peer that forwarded the command.
-    Remote(Answerer),
+    Remote(Answerer, Option<Box<Followed>>),
     /// Nobody: a new leader's first command.
     Nobody,
 }
 
 impl ReplyTo {
-    fn send(self, answer: Answer) {
+    fn send(mut self, answer: Answer) {
+        let (Self::Local(_, followed) | Self::Remote(_, followed)) = &mut self else {
+            return;
+        };
+        if let Some(followed) = followed.take() {
+            followed.end(told(&answer));
+        }
         match self {
             // The caller may have stopped waiting.
-            Self::Local(caller) => drop(caller.send(answer)),
-            Self::Remote(answerer) => answerer.committed(answer),
+            Self::Local(caller, _) => drop(caller.send(answer)),
+            Self::Remote(answerer, _) => answerer.committed(answer),
             Self::Nobody => {}
         }
+    }
+}
+
+fn told(answer: &Answer) -> Done {
+    match answer {
+        Ok(committed) => Done {
+            group: Some(committed.group),
+            term: committed.term,
+            index: committed.index,
+            ..Done::default()
+        },
+        Err(_) => Done {
+            failed: true,
+            ..Done::default()
+        },
     }
 }
 
@@ -158,23 +181,15 @@ impl Proposer {
 
     /// Queues a command. On refusal the answer was sent and the ticket is `None`.
     pub(crate) fn submit(&self, command: Bytes, deadline: Duration, reply: ReplyTo) -> Option<u64> {
-        match self.push(command, deadline, reply, Origin::Client) {
-            Ok(ticket) => Some(ticket),
-            Err((reply, refused)) => {
-                reply.send(Err(refused));
-                None
-            }
-        }
+        self.push(command, deadline, reply, Origin::Client)
     }
 
     /// Queues a command of the leader's own, before all others. They are few and keep promises, and
     /// are never shed.
     pub(crate) fn submit_own(&self, command: Bytes) -> oneshot::Receiver<Answer> {
         let (sender, receiver) = oneshot::channel();
-        let reply = ReplyTo::Local(sender);
-        if let Err((reply, refused)) = self.push(command, Duration::MAX, reply, Origin::Leader) {
-            reply.send(Err(refused));
-        }
+        let reply = ReplyTo::Local(sender, None);
+        self.push(command, Duration::MAX, reply, Origin::Leader);
         receiver
     }
 
@@ -184,25 +199,13 @@ impl Proposer {
         deadline: Duration,
         reply: ReplyTo,
         origin: Origin,
-    ) -> Result<u64, (ReplyTo, NotCommitted)> {
+    ) -> Option<u64> {
         let bytes = command.len();
-        if bytes > self.config.command_bytes_max {
-            let max = self.config.command_bytes_max;
-            let error = ProposeError::TooLarge { bytes, max };
-            return Err((reply, NotCommitted::Error(error)));
-        }
         let mut queue = self.queue();
-        if queue.term.is_none() {
-            return Err((reply, NotCommitted::NotLeader(queue.leader_hint)));
-        }
-        // What a leader itself owes is little, and keeps promises.
-        if origin == Origin::Client && self.room.level() == Level::Scarce {
-            return Err((reply, NotCommitted::Error(ProposeError::NoRoom)));
-        }
-        let full = queue.waiting.len() >= self.config.queue_commands_max
-            || queue.bytes + bytes > self.config.queue_bytes_max;
-        if full && origin == Origin::Client {
-            return Err((reply, NotCommitted::Error(ProposeError::Overloaded)));
+        if let Err(refused) = self.admit(&queue, bytes, origin) {
+            drop(queue);
+            reply.send(Err(refused));
+            return None;
         }
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
@@ -222,7 +225,31 @@ impl Proposer {
         if ring {
             self.arrived.notify_one();
         }
-        Ok(ticket)
+        Some(ticket)
+    }
+
+    fn admit(&self, queue: &Queue, bytes: usize, origin: Origin) -> Result<(), NotCommitted> {
+        let max = self.config.command_bytes_max;
+        if bytes > max {
+            let error = ProposeError::TooLarge { bytes, max };
+            return Err(NotCommitted::Error(error));
+        }
+        if queue.term.is_none() {
+            return Err(NotCommitted::NotLeader(queue.leader_hint));
+        }
+        // What a leader itself owes is little, and keeps promises.
+        if origin == Origin::Leader {
+            return Ok(());
+        }
+        if self.room.level() == Level::Scarce {
+            return Err(NotCommitted::Error(ProposeError::NoRoom));
+        }
+        let full = queue.waiting.len() >= self.config.queue_commands_max
+            || queue.bytes + bytes > self.config.queue_bytes_max;
+        match full {
+            true => Err(NotCommitted::Error(ProposeError::Overloaded)),
+            false => Ok(()),
+        }
     }
 
     /// Takes a command back; true when it is certain not to be proposed.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tonic::transport::Endpoint;
+use trace::Trace;
 
 use super::lane::{Lane, NotSent};
 use super::peer::Frame;
@@ -49,6 +50,10 @@ pub(crate) enum CallError {
     /// Answered with a refusal.
     #[error("refused: {:?} {}", .0.reason, .0.text)]
     Refused(Refused),
+}
+
+fn carried(trace: Trace) -> Bytes {
+    Bytes::copy_from_slice(&trace.encode())
 }
 
 /// All links of a node.
@@ -197,6 +202,10 @@ impl Link {
                 payload,
                 from: config.node_id,
                 to: self.peer,
+                trace: match kind {
+                    Kind::Propose => trace::current().map_or_else(Bytes::new, carried),
+                    _ => Bytes::new(),
+                },
             },
         );
         match sent {

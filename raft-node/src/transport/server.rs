@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use probes::Bug;
 use tonic::{Request, Response, Status, Streaming};
+use trace::Trace;
 
 use super::lane::{Answers, Lane};
 use super::peer::peer_server::Peer;
@@ -24,6 +25,7 @@ use super::{snapshot, sockets};
 use crate::admission::{Admission, Part};
 use crate::config::NodeConfig;
 use crate::error::ProposeError;
+use crate::follow::Followed;
 use crate::group::Group;
 use crate::health::Health;
 use crate::membership;
@@ -229,9 +231,10 @@ fn dispatch(served: &Served, frame: Frame, lane: &Lane) -> Option<BoxFuture<'sta
     let deadline = Duration::from_millis(u64::from(frame.deadline_ms));
     if kind == Kind::Propose {
         let until = served.clock.monotonic() + deadline;
-        group
-            .proposer
-            .submit(frame.payload, until, ReplyTo::Remote(answerer));
+        let cause = Trace::decode(&frame.trace);
+        let followed = Followed::begin(cause, served.config.node_id, &served.clock);
+        let reply = ReplyTo::Remote(answerer, followed);
+        group.proposer.submit(frame.payload, until, reply);
         return None;
     }
     let group = group.clone();
@@ -342,6 +345,7 @@ impl Answerer {
             payload,
             from: self.me,
             to: self.peer,
+            trace: Bytes::new(),
         };
         // A lost answer is a time-out to whoever asked; a full lane is no different.
         let _ = self.lane.send(self.peer, frame);
