@@ -18,6 +18,8 @@ pub mod demo;
 #[cfg(feature = "process")]
 pub mod dice;
 #[cfg(feature = "process")]
+pub mod figures;
+#[cfg(feature = "process")]
 pub mod http_client;
 #[cfg(feature = "process")]
 pub mod loadgen;

@@ -3,7 +3,6 @@
 #[allow(clippy::disallowed_methods, reason = "shows real time to people")]
 mod look;
 mod page;
-mod scrape;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
