@@ -3,6 +3,7 @@
 
 pub mod access;
 mod audit;
+pub mod browser;
 mod commit;
 mod init;
 mod keys;
