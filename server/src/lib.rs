@@ -30,6 +30,8 @@ pub mod pauses;
 pub mod progress;
 pub mod read_model;
 #[cfg(feature = "process")]
+pub mod recent_log;
+#[cfg(feature = "process")]
 pub mod recover;
 #[cfg(feature = "process")]
 pub mod sandbox;

@@ -340,10 +340,11 @@ impl Server {
             self.config.clone(),
         );
         let names = Names::new(self.config.names_of_admin());
+        let own = admin::router(admin).merge(backup::router(backups, &self.state));
+        #[cfg(feature = "process")]
+        let own = own.merge(admin::debug::router(self.config.clone(), &self.state));
         // Probes and metrics are for everybody at the public door.
-        admin::router(admin)
-            .merge(backup::router(backups, &self.state))
-            .layer(from_fn_with_state(names, keep_to_itself))
+        own.layer(from_fn_with_state(names, keep_to_itself))
             .merge(api::admin_router(self.state.clone()))
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 pub use self::known::{KNOWN, Key, Kind, variable};
-pub use self::print::{defaults, print};
+pub use self::print::{REDACTED, defaults, print, print_config};
 use crate::node::config::{Config, ConfigError, told};
 use nearest::nearest;
 

@@ -5,6 +5,8 @@ pub mod access;
 mod audit;
 pub mod browser;
 mod commit;
+#[cfg(feature = "process")]
+pub mod debug;
 mod init;
 mod keys;
 mod members;
@@ -102,7 +104,7 @@ pub fn table() -> Vec<(Method, &'static str, Least)> {
         .map(|row| (row.method.clone(), row.path, row.least));
     let rows = rows.chain(super::backup::table());
     #[cfg(feature = "process")]
-    let rows = rows.chain(page::table());
+    let rows = rows.chain(page::table()).chain(debug::table());
     rows.collect()
 }
 
