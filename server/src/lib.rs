@@ -18,6 +18,8 @@ pub mod demo;
 #[cfg(feature = "process")]
 pub mod dice;
 #[cfg(feature = "process")]
+pub mod figures;
+#[cfg(feature = "process")]
 pub mod http_client;
 #[cfg(feature = "process")]
 pub mod loadgen;
@@ -28,12 +30,12 @@ pub mod pauses;
 pub mod progress;
 pub mod read_model;
 #[cfg(feature = "process")]
+pub mod recent_log;
+#[cfg(feature = "process")]
 pub mod recover;
 #[cfg(feature = "process")]
 pub mod sandbox;
 #[cfg(feature = "process")]
 pub mod scaling;
-#[cfg(feature = "process")]
-pub mod scrape;
 #[cfg(feature = "process")]
 pub mod settings;

@@ -134,6 +134,11 @@ async fn every_route_of_operators_asks_for_the_role_of_its_row() {
         let path = path
             .replace("{node}", "99")
             .replace("{id}", "0000000000000000");
+        // It would go on for ever.
+        let path = match path.as_str() {
+            "/admin/live" => "/admin/live?pictures=0".to_owned(),
+            _ => path,
+        };
         for (role, may, headers) in &shown {
             let request = Request {
                 method: method.as_str(),

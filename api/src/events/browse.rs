@@ -17,7 +17,7 @@ use crate::state::AppState;
 use crate::text;
 
 /// Places by state. `held` includes those being paid.
-#[derive(Clone, Copy, Default, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub struct CountsView {
     /// All.
     #[schema(minimum = 0, maximum = 9007199254740991i64)]
@@ -57,7 +57,7 @@ impl CountsView {
 }
 
 /// An event in the list.
-#[derive(Serialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EventSummary {
     /// Its id.
     pub event_id: String,

@@ -12,7 +12,7 @@ pub use browse::{
 };
 pub use create::create;
 pub use request::{CreateRequest, CreatedAnswer, QueueRequest, SectionRequest};
-pub use sale::{SaleAnswer, SaleRequest, change};
+pub use sale::{SaleAnswer, SaleRequest, change, run as run_sale};
 pub use seats::{SeatMaps, SeatQuery, seats};
 
 pub(crate) use browse::{__path_list, __path_show};
@@ -32,7 +32,11 @@ use crate::text;
 
 /// The event in a route's path.
 pub(crate) fn in_path(path: &PathText) -> Result<EventId, Problem> {
-    text::parse_event(&path.0).ok_or_else(|| Problem::new(Code::EventUnknown, "no such event"))
+    text::parse_event(&path.0).ok_or_else(unknown)
+}
+
+fn unknown() -> Problem {
+    Problem::new(Code::EventUnknown, "no such event")
 }
 
 /// Waits until every shard has an event's version `version`, a while at most: whoever asks next

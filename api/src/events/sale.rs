@@ -1,7 +1,10 @@
-//! `PATCH /api/v1/events/{id}/sale`: the organizer runs the sale.
+//! `PATCH /api/v1/events/{id}/sale`: the organizer runs the sale. Operators do the same at their own
+//! listener, through [`run`].
 
 use axum::extract::State;
-use cluster::catalogue::{CatalogueCommand, CatalogueReceipt, CatalogueRejection};
+use cluster::catalogue::{
+    CatalogueCommand, CatalogueReceipt, CatalogueRejection, Deed, EventRecord,
+};
 use ledger::Timestamp;
 use ledger::event::{EventRules, Sale};
 use serde::{Deserialize, Serialize};
@@ -55,17 +58,33 @@ pub async fn change(
     path: PathText,
     Json(request): Json<SaleRequest>,
 ) -> Result<axum::Json<SaleAnswer>, Problem> {
-    let event = super::in_path(&path)?;
+    let deed = |action: &str, about| acting.deed(&state, action, about);
+    let may = |record: &EventRecord| caller.organizer_of(record);
+    run(&state, &path.0, &request, may, deed)
+        .await
+        .map(axum::Json)
+}
+
+/// What the route does, for whoever asks: `may` says whether this event is theirs to run, `deed` makes
+/// the record of what they do, from an action and what it is about.
+pub async fn run(
+    state: &AppState,
+    event: &str,
+    request: &SaleRequest,
+    may: impl Fn(&EventRecord) -> Result<(), Problem>,
+    deed: impl FnOnce(&str, String) -> Deed,
+) -> Result<SaleAnswer, Problem> {
+    let event = text::parse_event(event).ok_or_else(super::unknown)?;
     request.check()?;
     let (action, about) = request.told();
-    let deed = acting.deed(&state, action, format!("{}{about}", text::id(event.0)));
+    let deed = deed(action, format!("{}{about}", text::id(event.0)));
     for _ in 0..RETRIES_MAX {
         let record = state.event(event)?;
-        caller.organizer_of(&record)?;
+        may(&record)?;
         let now = state.backend.now();
         let rules = request.changed(&record.plan.rules, now)?;
         if rules == record.plan.rules {
-            return Ok(axum::Json(answer(&rules, record.plan.version, now)));
+            return Ok(answer(&rules, record.plan.version, now));
         }
         let expected = record.plan.version;
         let command = CatalogueCommand::ChangeRules {
@@ -79,8 +98,8 @@ pub async fn change(
             .await?;
         match committed.outcome {
             Ok(CatalogueReceipt::EventAt { version }) => {
-                super::installed(&state, event, version).await;
-                return Ok(axum::Json(answer(&rules, version, now)));
+                super::installed(state, event, version).await;
+                return Ok(answer(&rules, version, now));
             }
             Ok(_) => {
                 return Err(Problem::new(
@@ -90,7 +109,7 @@ pub async fn change(
             }
             // Wait until the local replica has what we lost against.
             Err(CatalogueRejection::VersionConflict { version }) => {
-                super::installed(&state, event, version).await
+                super::installed(state, event, version).await
             }
             Err(why) => return Err(rejections::catalogue(why)),
         }

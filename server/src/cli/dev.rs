@@ -48,6 +48,7 @@ pub async fn run(args: Args) -> Result<ExitCode, Error> {
         format!("API      {url}/docs"),
         format!("event    {url}/api/v1/events/{event}"),
         format!("seats    {url}/api/v1/events/{event}/seats"),
+        format!("operate  http://{}/", cluster.nodes[0].admin),
         String::new(),
         "Try:".to_owned(),
         format!(

@@ -4,7 +4,11 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::recent_log::RECENT;
 
 pub(crate) mod admin_client;
 pub mod audit;
@@ -13,6 +17,7 @@ pub mod bench;
 mod cert;
 mod cluster;
 mod config;
+mod debug;
 pub mod demo;
 pub mod dev;
 mod error;
@@ -80,6 +85,9 @@ pub enum Command {
     Key(key::Args),
     /// Shows who changed what, and when.
     Trail(trail::Args),
+    /// Collects what somebody needs who looks into a problem.
+    #[command(subcommand)]
+    Debug(debug::Args),
     /// Proves the promises: for running nodes, or for a stopped node's directory.
     Audit(audit::Args),
     /// Makes the certificates of a cluster.
@@ -100,7 +108,7 @@ pub enum Command {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log_to_stderr();
+    log();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -131,6 +139,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Recover(args) => recover::run(args).await,
         Command::Key(args) => key::run(args).await,
         Command::Trail(args) => trail::run(args).await,
+        Command::Debug(args) => debug::run(args).await,
         Command::Audit(args) => audit::run(args).await.map_err(failed),
         Command::Cert(args) => cert::run(args),
         Command::Config(args) => config::run(args),
@@ -180,16 +189,24 @@ pub(crate) async fn interrupted() {
     }
 }
 
-/// Logs go to standard error: `RUST_LOG` says how much, `USHER_LOG=json` how.
-fn log_to_stderr() {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,openraft=warn"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if std::env::var_os("USHER_LOG").is_some_and(|value| value == "json") {
-        logs.json().init();
-    } else {
-        logs.with_ansi(std::io::stderr().is_terminal()).init();
-    }
+/// What is logged if nobody says otherwise.
+const LOGGED: &str = "info,openraft=warn";
+
+/// Logs go to standard error: `RUST_LOG` says how much, `USHER_LOG=json` how. The last lines are kept.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let json = std::env::var_os("USHER_LOG").is_some_and(|value| value == "json");
+    let shown = match json {
+        true => lines.json().boxed(),
+        false => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+    };
+    let kept = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(&RECENT)
+        .with_filter(EnvFilter::new(LOGGED));
+    tracing_subscriber::registry()
+        .with(shown.with_filter(filter))
+        .with(kept)
+        .init();
 }

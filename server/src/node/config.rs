@@ -24,6 +24,11 @@ pub struct Config {
     pub peer: SocketAddr,
     /// Address for operators: status, metrics, audit. Keep it on loopback or a management network.
     pub admin: SocketAddr,
+    /// Names under which browsers and programs may ask for `admin`, beside addresses, `localhost` and the
+    /// host in this node's own peer address. Default none. A request for any other name is refused: a
+    /// web site whose name was made to lead here would ask under its own.
+    #[serde(default)]
+    pub admin_names: Vec<String>,
     /// Ledger shards of the cluster, fixed when it is initialized. Default 8: about two a core of
     /// a three-node cluster; one is fastest on a machine with few cores.
     #[serde(default = "default_shards")]
@@ -256,6 +261,13 @@ impl Config {
                 "must name a node of the cluster to join, beside this one",
             );
         }
+        let is_name = |name: &String| !name.is_empty() && !name.contains(['/', ':', '@', ' ']);
+        if !self.admin_names.iter().all(is_name) {
+            return wrong(
+                "admin_names",
+                "must be names of hosts, without scheme and port",
+            );
+        }
         if self.health.clock_warn_ms == 0 {
             return wrong("health.clock_warn_ms", "must not be 0");
         }
@@ -286,6 +298,13 @@ impl Config {
             .iter()
             .map(|peer| (peer.id, peer.addr.clone()))
             .collect()
+    }
+
+    /// Names of the operators' listener: those that were given, and that under which peers know this node.
+    pub fn names_of_admin(&self) -> impl Iterator<Item = String> {
+        let own = self.peer_map().remove(&self.node_id);
+        let own = own.and_then(|peer| Some(peer.rsplit_once(':')?.0.to_owned()));
+        self.admin_names.iter().cloned().chain(own)
     }
 
     /// The cluster under whose name keys are derived: this one, or that in which a restored state
@@ -350,6 +369,11 @@ mod tests {
             ("node_id = 1", "node_id = 1\nshards = 0", "shards"),
             ("node_id = 1", "node_id = 1\nshards = 5000", "shards"),
             ("node_id = 1", "node_id = 1\nturbo = true", "turbo"),
+            (
+                "node_id = 1",
+                "node_id = 1\nadmin_names = [\"http://ops\"]",
+                "admin_names",
+            ),
             ("127.0.0.1:8080", "nowhere", "http"),
             ("[{ id", "[{ id = 1, addr = \"a:1\" }, { id", "peers"),
             ("node_id = 1", "node_id = 1\njoin = true", "peers"),

@@ -8,6 +8,7 @@ use api::history::History;
 use api::payments::PaymentGateway;
 use api::{ApiConfig, AppState};
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use cluster::SYSTEM_GROUP;
 use cluster::members::NodeRecord;
 use cluster::version;
@@ -23,6 +24,7 @@ use raft_node::witness::Witness;
 use raft_node::{Duty, Node, NodeConfig, watch};
 use tokio::task::JoinHandle;
 
+use super::admin::browser::{Names, keep_to_itself};
 use super::admin::{self, Admin};
 use super::backend::{NodeBackend, Replicas};
 use super::backup::{self, Backups};
@@ -337,8 +339,12 @@ impl Server {
             self.replicas.clone(),
             self.config.clone(),
         );
-        admin::router(admin)
-            .merge(backup::router(backups, &self.state))
+        let names = Names::new(self.config.names_of_admin());
+        let own = admin::router(admin).merge(backup::router(backups, &self.state));
+        #[cfg(feature = "process")]
+        let own = own.merge(admin::debug::router(self.config.clone(), &self.state));
+        // Probes and metrics are for everybody at the public door.
+        own.layer(from_fn_with_state(names, keep_to_itself))
             .merge(api::admin_router(self.state.clone()))
     }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use crate::demo::children::Cluster;
+use crate::figures::Scrape;
 use crate::http_client::{Connection, Request};
 use crate::loadgen::cpu;
-use crate::scrape::Scrape;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -29,6 +29,8 @@ pub enum Kind {
     Switch,
     /// A list of tables.
     List,
+    /// A list of names.
+    Names,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Number => "a whole number",
             Self::Switch => "true or false",
             Self::List => "a list, as in [{ id = 1, addr = \"10.0.0.1:8090\" }]",
+            Self::Names => "a list of names, as in [\"ops.example\"]",
         }
     }
 }
@@ -52,7 +55,7 @@ pub enum Need {
     Optional,
 }
 
-use Kind::{List, Number, Switch, Text};
+use Kind::{List, Names, Number, Switch, Text};
 use Need::{Needed, Optional};
 
 const fn row(
@@ -122,6 +125,14 @@ pub const KNOWN: &[Key] = &[
         Needed,
         "\"127.0.0.1:8091\"",
         "Address for operators. Keep it on loopback or a management network, or set [tls].",
+    ),
+    row(
+        "admin_names",
+        Names,
+        Optional,
+        "[]",
+        "Names under which browsers and programs may ask for `admin`, beside addresses, localhost and the \
+         host in this node's own peer address: [\"ops.example\"].",
     ),
     row(
         "peers",

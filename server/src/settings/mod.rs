@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 pub use self::known::{KNOWN, Key, Kind, variable};
-pub use self::print::{defaults, print};
+pub use self::print::{REDACTED, defaults, print, print_config};
 use crate::node::config::{Config, ConfigError, told};
 use nearest::nearest;
 
@@ -223,7 +223,7 @@ fn parsed(key: &Key, text: &str, place: &str) -> Result<Value, SettingsError> {
         Kind::Text => value.is_str(),
         Kind::Number => value.is_integer(),
         Kind::Switch => value.is_bool(),
-        Kind::List => value.is_array(),
+        Kind::List | Kind::Names => value.is_array(),
     });
     fits.ok_or_else(|| SettingsError::Value {
         place: place.to_owned(),

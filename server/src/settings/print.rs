@@ -5,7 +5,8 @@ use std::fmt::Write;
 use toml::{Table, Value};
 
 use super::known::Need;
-use super::{KNOWN, Settings, Source, variable};
+use super::{KNOWN, Key, Settings, Source, variable};
+use crate::node::config::Config;
 
 /// What stands in place of a secret.
 pub const REDACTED: &str = "<redacted>";
@@ -14,7 +15,24 @@ const CANNOT_FAIL: &str = "writing to a string does not fail";
 
 /// All settings as they are, each with where it came from. Secrets are not shown.
 pub fn print(settings: &Settings) -> String {
-    let table = Table::try_from(&settings.config).expect("settings are plain data");
+    shown(&settings.config, |key| {
+        let from = match settings.source(key) {
+            Source::Default => "default".to_owned(),
+            Source::File(path) => path.display().to_string(),
+            Source::Variable(name) => format!("environment, {name}"),
+            Source::Flag(flag) => format!("flag, {flag}"),
+        };
+        format!(" # {from}")
+    })
+}
+
+/// What they came to, for those who do not know from where. Secrets are not shown.
+pub fn print_config(config: &Config) -> String {
+    shown(config, |_| String::new())
+}
+
+fn shown(config: &Config, remark: impl Fn(&Key) -> String) -> String {
+    let table = Table::try_from(config).expect("settings are plain data");
     let mut text = String::new();
     let mut section = "";
     for key in KNOWN {
@@ -32,13 +50,7 @@ pub fn print(settings: &Settings) -> String {
             true => Value::String(REDACTED.to_owned()).to_string(),
             false => value.to_string(),
         };
-        let from = match settings.source(key) {
-            Source::Default => "default".to_owned(),
-            Source::File(path) => path.display().to_string(),
-            Source::Variable(name) => format!("environment, {name}"),
-            Source::Flag(flag) => format!("flag, {flag}"),
-        };
-        writeln!(text, "{name} = {shown} # {from}").expect(CANNOT_FAIL);
+        writeln!(text, "{name} = {shown}{}", remark(key)).expect(CANNOT_FAIL);
     }
     text
 }

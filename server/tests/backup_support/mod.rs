@@ -90,6 +90,7 @@ pub fn configs(root: &Path, nodes: u64, provider: SocketAddr) -> Vec<Config> {
         http: free_address(),
         peer: peer.addr.parse().unwrap(),
         admin: free_address(),
+        admin_names: Vec::new(),
         shards: SHARDS,
         peers: peers.clone(),
         zone: String::new(),

@@ -17,7 +17,7 @@ use scene::Scene;
 
 const DOCUMENT: &str = include_str!("../../../docs/operations.md");
 /// Every procedure, in the order of the document.
-const TRIED: [&str; 13] = [
+const TRIED: [&str; 14] = [
     "Settings",
     "See who is there",
     "Add a node",
@@ -27,6 +27,7 @@ const TRIED: [&str; 13] = [
     "Replace a node",
     "Move a leader",
     "Upgrade",
+    "Report a problem",
     "A majority is lost",
     "Take one",
     "Look at them",
@@ -66,9 +67,11 @@ async fn settings_are_made_and_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_there_is_seen_and_a_node_is_added() {
+async fn who_is_there_is_seen_and_reported_and_a_node_is_added() {
     let mut scene = Scene::of(3).await;
     follow(&mut scene, TRIED[1]).await;
+    follow(&mut scene, TRIED[9]).await;
+    assert!(scene.dir.path().join("bundle.tar.gz").exists());
     scene.prepare(4);
     follow(&mut scene, TRIED[2]).await;
     let votes = scene.counts("votes").await;
@@ -130,7 +133,7 @@ async fn what_is_left_of_a_lost_majority_becomes_a_cluster() {
     let event = scene.sell().await;
     scene.stop_all();
     scene.lose(&[2, 3]);
-    for command in commands(TRIED[9]) {
+    for command in commands(TRIED[10]) {
         if command.contains("--join") {
             // The new file is there now; a third voter joins like the second.
             scene.all_ready().await;
@@ -155,11 +158,11 @@ async fn what_is_left_of_a_lost_majority_becomes_a_cluster() {
 async fn a_cluster_is_backed_up_and_restored_into_a_new_one() {
     let mut scene = Scene::of(3).await;
     let event = scene.sell().await;
-    follow(&mut scene, TRIED[10]).await;
     follow(&mut scene, TRIED[11]).await;
+    follow(&mut scene, TRIED[12]).await;
     scene.prepare_heirs();
     scene.stop_all();
-    follow(&mut scene, TRIED[12]).await;
+    follow(&mut scene, TRIED[13]).await;
     scene.all_ready().await;
     assert_eq!(scene.held(&event).await, 2);
 }

@@ -327,6 +327,7 @@ fn config(scenario: &Scenario, node: usize) -> Config {
         http: address(node, 8080),
         peer: address(node, 8090),
         admin: address(node, 8091),
+        admin_names: Vec::new(),
         shards: scenario.shards,
         peers: members
             .into_iter()

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::cli::admin_client::AdminClient;
+use crate::figures::{Pair, Scrape};
 use crate::http_client::{Connection, Request};
 use crate::node::admin::StatusView;
-use crate::scrape::Scrape;
 
 /// A node that does not answer within this is shown as down.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
@@ -69,41 +69,16 @@ async fn ask(client: &AdminClient) -> Option<Told> {
     Some(Told { status, scrape })
 }
 
-/// How much a counter grew, over all nodes that answered both times; one that was restarted began anew.
-pub fn grown(before: &Look, now: &Look, count: impl Fn(&Scrape) -> f64) -> f64 {
-    let pairs = before.nodes.iter().zip(&now.nodes);
-    let each = pairs.map(|((_, before), (_, now))| match (before, now) {
-        (Some(before), Some(now)) => (count(&now.scrape) - count(&before.scrape)).max(0.0),
-        _ => 0.0,
+/// The counters of all nodes that answered both times.
+pub fn pairs<'a>(before: &'a Look, now: &'a Look) -> Vec<Pair<'a>> {
+    let nodes = before.nodes.iter().zip(&now.nodes);
+    let both = nodes.filter_map(|((_, before), (_, now))| {
+        Some(Pair {
+            before: &before.as_ref()?.scrape,
+            now: &now.as_ref()?.scrape,
+        })
     });
-    each.sum()
-}
-
-/// The time that so much of a hundred requests did not exceed, in seconds, from what the histogram of one
-/// route grew by; `None` without a request.
-pub fn percentile(before: &Look, now: &Look, route: &str, percent: f64) -> Option<f64> {
-    const NAME: &str = "usher_api_request_duration_seconds";
-    let labels = [("kind", route)];
-    let mut most: Vec<f64> = now
-        .told()
-        .flat_map(|told| told.scrape.buckets(NAME, &labels))
-        .map(|(most, _)| most)
-        .collect();
-    most.sort_by(f64::total_cmp);
-    most.dedup();
-    let counts = most.iter().map(|bound| {
-        let within = |scrape: &Scrape| {
-            let buckets = scrape.buckets(NAME, &labels);
-            let found = buckets.iter().find(|(most, _)| most == bound);
-            found.map_or(0.0, |(_, count)| *count)
-        };
-        (*bound, grown(before, now, within))
-    });
-    let counts: Vec<(f64, f64)> = counts.collect();
-    let all = counts.last().map(|(_, count)| *count)?;
-    let wanted = all * percent / 100.0;
-    let found = counts.iter().find(|(_, count)| *count >= wanted);
-    (all > 0.0).then(|| found.map(|(most, _)| *most)).flatten()
+    both.collect()
 }
 
 #[cfg(test)]
@@ -132,30 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn counters_grow_over_nodes_that_answered_twice_and_never_below_nothing() {
-        let before = look(&[Some("a 10\n"), Some("a 5\n"), None, Some("a 100\n")]);
-        let now = look(&[Some("a 12\n"), None, Some("a 7\n"), Some("a 3\n")]);
-        assert_eq!(grown(&before, &now, |scrape| scrape.sum("a", &[])), 2.0);
-    }
-
-    #[test]
-    fn a_percentile_is_of_what_was_asked_between_the_looks_on_all_nodes() {
-        let histogram = |fast: u32, all: u32| {
-            format!(
-                "usher_api_request_duration_seconds_bucket{{le=\"0.01\",kind=\"reserve\"}} {fast}\n\
-                 usher_api_request_duration_seconds_bucket{{le=\"0.5\",kind=\"reserve\"}} {all}\n\
-                 usher_api_request_duration_seconds_bucket{{le=\"+Inf\",kind=\"reserve\"}} {all}\n"
-            )
-        };
-        let (one, two) = (histogram(100, 200), histogram(0, 0));
-        let before = look(&[Some(&one), Some(&two)]);
-        let (one, two) = (histogram(149, 250), histogram(48, 50));
-        let now = look(&[Some(&one), Some(&two)]);
-        // 97 of 100 were fast.
-        assert_eq!(percentile(&before, &now, "reserve", 50.0), Some(0.01));
-        assert_eq!(percentile(&before, &now, "reserve", 99.0), Some(0.5));
-        assert_eq!(percentile(&now, &now, "reserve", 50.0), None);
-        assert_eq!(percentile(&before, &now, "pay", 50.0), None);
+    fn counters_are_compared_of_nodes_that_answered_twice() {
+        let before = look(&[Some("a 10\n"), Some("a 5\n"), None]);
+        let now = look(&[Some("a 12\n"), None, Some("a 7\n")]);
+        let both = pairs(&before, &now);
+        let grew = |pair: &Pair<'_>| pair.now.sum("a", &[]) - pair.before.sum("a", &[]);
+        assert_eq!(both.iter().map(grew).collect::<Vec<_>>(), [2.0]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::look::{Look, Told, grown, percentile};
+use super::look::{Look, Told, pairs};
+use crate::figures::Doors;
 
 /// One page of text.
 pub fn page(before: &Look, now: &Look) -> String {
@@ -43,19 +44,8 @@ fn head(text: &mut String, before: &Look, now: &Look) {
         places("sold"),
     );
     let seconds = seconds(before, now);
-    let rate = |route: &str| {
-        let labels = [("route", route)];
-        let answered = grown(before, now, |scrape| {
-            scrape.sum("usher_api_requests_total", &labels)
-        });
-        answered / seconds
-    };
-    let granted = [("route", "reserve"), ("status", "201")];
-    let granted = grown(before, now, |scrape| {
-        scrape.sum("usher_api_requests_total", &granted)
-    });
-    let millis = |percent| {
-        let time = percentile(before, now, "reserve", percent);
+    let doors = Doors::between(&pairs(before, now), seconds);
+    let millis = |time: Option<f64>| {
         time.map_or("-".to_owned(), |time| match time.is_finite() {
             true => format!("{:.0} ms", time * 1e3),
             false => "more than can be told".to_owned(),
@@ -64,11 +54,11 @@ fn head(text: &mut String, before: &Look, now: &Look) {
     let _ = writeln!(
         text,
         "reserve {:.0}/s ({:.0}/s granted), p50 within {}, p99 within {}; pay {:.0}/s",
-        rate("reserve"),
-        granted / seconds,
-        millis(50.0),
-        millis(99.0),
-        rate("pay"),
+        doors.reserves_per_s,
+        doors.granted_per_s,
+        millis(doors.reserve_p50_s),
+        millis(doors.reserve_p99_s),
+        doors.pays_per_s,
     );
 }
 

@@ -89,10 +89,26 @@ pub struct Shown {
 pub struct By {
     id: u128,
     who: Who,
+    may: Least,
     request: String,
 }
 
 impl By {
+    /// Who it is.
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// What they are allowed, whatever this request asks for.
+    pub fn may(&self) -> Least {
+        self.may
+    }
+
+    /// The request's name, as in logs.
+    pub fn request(&self) -> &str {
+        &self.request
+    }
+
     /// The record of what they do. A request does one thing: all its records are one.
     pub fn deed(&self, action: &str, about: impl Into<String>) -> Deed {
         Deed {
@@ -113,13 +129,14 @@ struct Gate {
 
 async fn keep(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let name = gate.door.request_name(request.headers());
-    let who = match gate.admits(&request) {
-        Ok(who) => who,
+    let (who, may) = match gate.admits(&request) {
+        Ok(admitted) => admitted,
         Err(problem) => return problem.render(&name),
     };
     let by = By {
         id: gate.door.drawn_id(),
         who,
+        may,
         request: name.clone(),
     };
     let changes = gate.least == Least::Change;
@@ -138,28 +155,32 @@ async fn keep(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
 }
 
 impl Gate {
-    fn admits(&self, request: &Request) -> Result<Who, Problem> {
+    /// Who asks, and what they are allowed.
+    fn admits(&self, request: &Request) -> Result<(Who, Least), Problem> {
         let shown = request.extensions().get::<Shown>();
         if let Some(shown) = shown {
             self.need(shown.may, shown.role)?;
         }
+        let may = shown.map_or(Least::Change, |shown| shown.may);
         let bearer = request.headers().get(header::AUTHORIZATION);
         let bearer = bearer.and_then(|value| value.to_str().ok());
         let is_key = |text: &str| text.split(' ').any(|word| word.starts_with(key::PREFIX));
         if bearer.is_some_and(is_key) {
             let caller = self.door.caller(request.headers())?;
             caller.unbound()?;
-            match caller.role {
-                Role::Operator => {}
-                Role::ReadOnly => self.need(Least::Look, Role::ReadOnly.name())?,
+            let role_may = match caller.role {
+                Role::Operator => Least::Change,
+                Role::ReadOnly => Least::Look,
                 other => return Err(none(other.name())),
-            }
-            return Ok(self.door.who(&caller));
+            };
+            self.need(role_may, caller.role.name())?;
+            return Ok((self.door.who(&caller), may.min(role_may)));
         }
-        Ok(shown.map_or(Who::Unproven, |shown| Who::Certificate {
+        let who = shown.map_or(Who::Unproven, |shown| Who::Certificate {
             name: shown.name.clone(),
             role: shown.role.to_owned(),
-        }))
+        });
+        Ok((who, may))
     }
 
     fn need(&self, may: Least, role: &str) -> Result<(), Problem> {

@@ -1,12 +1,17 @@
-//! The operators' listener: status, initialization, members, keys, trail, digests, audit. Loopback by default;
-//! nothing here is for buyers.
+//! The operators' listener: status, initialization, members, keys, trail, digests, audit, and a web page.
+//! Loopback by default; nothing here is for buyers.
 
 pub mod access;
 mod audit;
+pub mod browser;
 mod commit;
+#[cfg(feature = "process")]
+pub mod debug;
 mod init;
 mod keys;
 mod members;
+#[cfg(feature = "process")]
+mod page;
 mod status;
 mod trail;
 mod version;
@@ -59,7 +64,8 @@ pub struct Admin {
     pub door: AppState,
 }
 
-/// Every route of operators, and who may ask for it. Backups have theirs in `node::backup`.
+/// Every route of operators, and who may ask for it. Backups have theirs in `node::backup`, the web page in
+/// `page`.
 const ROUTES: &[Row<Arc<Admin>>] = &[
     look("/admin/status", || get(status::status)),
     look("/admin/digests", || get(audit::digests)),
@@ -91,18 +97,25 @@ const ROUTES: &[Row<Arc<Admin>>] = &[
     change(Method::DELETE, "/admin/keys/{id}", || delete(keys::revoke)),
 ];
 
-/// Every row of both tables, for tests: method, path, and what it takes at least.
+/// Every row of all tables, for tests: method, path, and what it takes at least.
 pub fn table() -> Vec<(Method, &'static str, Least)> {
     let rows = ROUTES
         .iter()
         .map(|row| (row.method.clone(), row.path, row.least));
-    rows.chain(super::backup::table()).collect()
+    let rows = rows.chain(super::backup::table());
+    #[cfg(feature = "process")]
+    let rows = rows.chain(page::table()).chain(debug::table());
+    rows.collect()
 }
 
 /// The operators' routes.
 pub fn router(admin: Admin) -> Router {
     let door = admin.door.clone();
-    routes(ROUTES, &door).with_state(Arc::new(admin))
+    let admin = Arc::new(admin);
+    let router = routes(ROUTES, &door).with_state(admin.clone());
+    #[cfg(feature = "process")]
+    let router = router.merge(page::router(admin));
+    router
 }
 
 pub(super) fn problem(status: StatusCode, error: &'static str, detail: String) -> Response {

@@ -82,25 +82,32 @@ pub struct GroupView {
 }
 
 pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Json<StatusView> {
-    let groups = admin.node.status().into_iter().map(|group| GroupView {
-        group: group.group,
-        role: format!("{:?}", group.role).to_lowercase(),
-        term: group.term,
-        leader: group.leader,
-        last_log: group.last_log_index,
-        committed: group.committed,
-        applied: group.applied,
-        snapshot: group.snapshot_index,
-        voters: group.voters.into_iter().collect(),
-    });
-    Json(StatusView {
-        node_id: admin.node_id,
-        cluster_id: admin.cluster_id,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        http: admin.http,
-        groups: groups.collect(),
-        health: health(admin.node.health(), admin.clock_warn_ms),
-    })
+    Json(StatusView::of(&admin))
+}
+
+impl StatusView {
+    /// What a node sees now.
+    pub(super) fn of(admin: &Admin) -> Self {
+        let groups = admin.node.status().into_iter().map(|group| GroupView {
+            group: group.group,
+            role: format!("{:?}", group.role).to_lowercase(),
+            term: group.term,
+            leader: group.leader,
+            last_log: group.last_log_index,
+            committed: group.committed,
+            applied: group.applied,
+            snapshot: group.snapshot_index,
+            voters: group.voters.into_iter().collect(),
+        });
+        Self {
+            node_id: admin.node_id,
+            cluster_id: admin.cluster_id,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            http: admin.http,
+            groups: groups.collect(),
+            health: health(admin.node.health(), admin.clock_warn_ms),
+        }
+    }
 }
 
 fn health(health: &Health, clock_warn_ms: u64) -> HealthView {

@@ -7,4 +7,4 @@ mod stamp;
 mod survey;
 
 pub use stamp::Stamping;
-pub use survey::{NodeRelease, Survey, survey};
+pub use survey::{NodeRelease, Survey, survey, survey_within};

@@ -41,17 +41,26 @@ pub struct NodeRelease {
 
 /// Asks every node of the system group, and every one that is registered.
 pub async fn survey(client: &Client, replicas: &Replicas) -> Result<Survey, String> {
+    survey_within(client, replicas, ANSWER_WITHIN).await
+}
+
+/// The same, waiting so long for each node.
+pub async fn survey_within(
+    client: &Client,
+    replicas: &Replicas,
+    within: Duration,
+) -> Result<Survey, String> {
     let (now, mut nodes) = replicas.catalogue.look(|catalogue, _, _| {
         let registered = catalogue.registry().nodes().map(|(node, _)| node);
         (catalogue.version(), registered.collect::<Vec<u64>>())
     });
-    let described = client.describe(SYSTEM_GROUP, ANSWER_WITHIN).await;
+    let described = client.describe(SYSTEM_GROUP, within).await;
     let described = described.map_err(|error| error.to_string())?;
     nodes.extend(described.replicas.keys());
     nodes.sort_unstable();
     nodes.dedup();
     let asked = nodes.into_iter().map(|id| async move {
-        let said = client.describe_at(id, SYSTEM_GROUP, ANSWER_WITHIN).await;
+        let said = client.describe_at(id, SYSTEM_GROUP, within).await;
         match said {
             Ok(said) => NodeRelease {
                 id,

@@ -125,7 +125,7 @@ impl BlockedView {
 }
 
 impl MembersView {
-    pub(super) fn of(admin: &Admin, look: &Look, left: &Rehearsal) -> Self {
+    pub(in crate::node::admin) fn of(admin: &Admin, look: &Look, left: &Rehearsal) -> Self {
         let ChangeView { steps, blocked, .. } = ChangeView::of(left, false);
         let words = admin.mover.words();
         let registry = &look.registry;

@@ -1,4 +1,4 @@
-//! The text of `/metrics` (OpenMetrics), as far as `usher top` and measurements read it: samples with their labels.
+//! The text of `/metrics` (OpenMetrics), as far as this program reads it: samples with their labels.
 
 use std::collections::BTreeMap;
 
