@@ -39,3 +39,5 @@ pub mod sandbox;
 pub mod scaling;
 #[cfg(feature = "process")]
 pub mod settings;
+#[cfg(feature = "process")]
+pub mod telemetry;

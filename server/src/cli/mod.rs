@@ -4,11 +4,13 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
 
 use crate::recent_log::RECENT;
+use crate::telemetry::{OUTBOX, Spans};
 
 pub(crate) mod admin_client;
 pub mod audit;
@@ -192,7 +194,8 @@ pub(crate) async fn interrupted() {
 /// What is logged if nobody says otherwise.
 const LOGGED: &str = "info,openraft=warn";
 
-/// Logs go to standard error: `RUST_LOG` says how much, `USHER_LOG=json` how. The last lines are kept.
+/// Logs go to standard error: `RUST_LOG` says how much, `USHER_LOG=json` how. The last lines are kept;
+/// spans go to whoever sends them.
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -205,8 +208,11 @@ fn log() {
         .with_ansi(false)
         .with_writer(&RECENT)
         .with_filter(EnvFilter::new(LOGGED));
+    let spans = filter_fn(|metadata| metadata.target() == trace::SPANS);
+    let followed = Spans(&OUTBOX).with_filter(spans);
     tracing_subscriber::registry()
         .with(shown.with_filter(filter))
         .with(kept)
+        .with(followed)
         .init();
 }

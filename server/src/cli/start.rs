@@ -13,6 +13,7 @@ use super::CliError;
 use super::service::Manager;
 use crate::demo::exit_with_parent::parent_gone;
 use crate::settings::Layers;
+use crate::telemetry;
 
 /// How long one call to the provider may take before its outcome counts as unknown.
 const PROVIDER_DEADLINE: Duration = Duration::from_secs(10);
@@ -73,6 +74,15 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let gateway = SandboxGateway::new(&config.payments.url, PROVIDER_DEADLINE)
         .map_err(|error| CliError::Invalid(format!("payments.url: {error}")))?;
+    let origin = telemetry::Origin {
+        node: config.node_id,
+        cluster: config.cluster_id,
+    };
+    // Ends with the runtime, at the end of the process.
+    let address = config.telemetry.otlp.clone();
+    if !address.is_empty() {
+        tokio::spawn(telemetry::send(address, origin, &telemetry::OUTBOX));
+    }
     let server = crate::node::run(config, platform, Arc::new(gateway)).await?;
     let watch_parent = args.exit_with_parent;
     let manager = Manager::of_process();

@@ -65,6 +65,9 @@ pub struct Config {
     /// When a node says that it is not well, and lets others lead.
     #[serde(default)]
     pub health: HealthLimits,
+    /// Who is told what requests did that their callers want followed.
+    #[serde(default)]
+    pub telemetry: Telemetry,
     /// Certificates (`usher cert`): with them the listeners for nodes and operators speak TLS 1.3
     /// only, and only with those whom the cluster's authority vouches for. Without them both belong
     /// on loopback or a private network.
@@ -138,6 +141,15 @@ impl Default for RaftTiming {
             snapshot_every_entries: 20_000,
         }
     }
+}
+
+/// Who is told what requests did that their callers want followed (`traceparent`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// `host:port` of an OpenTelemetry collector that takes OTLP over plain HTTP (usually port 4318), on
+    /// this machine or in a private network. Default: empty, and spans are only in the log.
+    pub otlp: String,
 }
 
 /// When a node says that it is not well, and lets others lead.
@@ -268,6 +280,12 @@ impl Config {
                 "must be names of hosts, without scheme and port",
             );
         }
+        let collector = &self.telemetry.otlp;
+        let port = collector.rsplit_once(':').map(|(_, port)| port);
+        let named = port.is_some_and(|port| port.parse::<u16>().is_ok());
+        if !collector.is_empty() && (!named || collector.contains('/')) {
+            return wrong("telemetry.otlp", "must be host:port, as in 127.0.0.1:4318");
+        }
         if self.health.clock_warn_ms == 0 {
             return wrong("health.clock_warn_ms", "must not be 0");
         }
@@ -378,6 +396,11 @@ mod tests {
             ("[{ id", "[{ id = 1, addr = \"a:1\" }, { id", "peers"),
             ("node_id = 1", "node_id = 1\njoin = true", "peers"),
             ("whsec_0123", "short", "webhook_secret"),
+            (
+                "[payments]",
+                "[telemetry]\notlp = \"http://x:4318/v1\"\n[payments]",
+                "telemetry.otlp",
+            ),
             (
                 "[payments]",
                 "[health]\nclock_warn_ms = 0\n[payments]",

@@ -261,6 +261,13 @@ pub const KNOWN: &[Key] = &[
         "A group that makes no progress for so long is called stuck; 0 never looks.",
     ),
     row(
+        "telemetry.otlp",
+        Text,
+        Optional,
+        "\"\"",
+        "host:port of an OpenTelemetry collector (OTLP/HTTP, often port 4318) for spans of requests with a traceparent.",
+    ),
+    row(
         "tls.ca",
         Text,
         Optional,

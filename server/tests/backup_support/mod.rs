@@ -21,7 +21,7 @@ use server::demo::door::Doors;
 use server::demo::opening::{self, Opened};
 use server::dice::Dice;
 use server::http_client::{Connection, Request, bearer};
-use server::node::config::{Config, Gateway, HealthLimits, Payments, Peer, RaftTiming};
+use server::node::config::{Config, Gateway, HealthLimits, Payments, Peer, RaftTiming, Telemetry};
 use server::node::{Instruments, run_with};
 use server::sandbox::{Options, Provider};
 use tokio::sync::oneshot;
@@ -96,6 +96,7 @@ pub fn configs(root: &Path, nodes: u64, provider: SocketAddr) -> Vec<Config> {
         zone: String::new(),
         join: false,
         health: HealthLimits::default(),
+        telemetry: Telemetry::default(),
         tls: None,
         secret: Some("0123456789abcdef".repeat(4)),
         dev: true,

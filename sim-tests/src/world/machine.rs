@@ -14,7 +14,7 @@ use raft_node::error::StartError;
 use raft_node::platform::sim_disk::{CrashMode, SimDisk};
 use raft_node::storage::StorageError;
 use raft_node::witness::{Application, Proposal, Replication, Restoration, Witness};
-use server::node::config::{Config, Gateway, HealthLimits, Payments, Peer, RaftTiming};
+use server::node::config::{Config, Gateway, HealthLimits, Payments, Peer, RaftTiming, Telemetry};
 use server::node::{Instruments, RunError};
 use tokio::sync::mpsc;
 
@@ -349,6 +349,7 @@ fn config(scenario: &Scenario, node: usize) -> Config {
             clock_lead_max_ms: scenario.clock_lead_max_ms,
             ..HealthLimits::default()
         },
+        telemetry: Telemetry::default(),
         tls: None,
         raft: RaftTiming {
             heartbeat_ms: scenario.heartbeat_ms,
