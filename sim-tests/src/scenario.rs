@@ -158,6 +158,9 @@ pub struct Scenario {
     pub queue: bool,
     /// How long holds last, in seconds. Short ones expire while they are being paid.
     pub hold_seconds: u64,
+    /// Calls of a shard to the provider at once. One: whoever is asked about again and again must not keep
+    /// the others waiting for ever.
+    pub payment_calls_max: u16,
     /// Log entries between snapshots. Few: snapshots and purges happen at bad moments.
     pub snapshot_every: u64,
     /// Entries kept behind a snapshot. Few: whoever was away needs the snapshot.
@@ -243,6 +246,7 @@ impl Default for Scenario {
             lasts_ms: 10_000,
             queue: false,
             hold_seconds: 20,
+            payment_calls_max: 256,
             snapshot_every: 20_000,
             keep_entries: 5_000,
             segment_kib: 64,
@@ -343,6 +347,7 @@ impl Scenario {
             lasts_ms,
             queue: draw.percent(60),
             hold_seconds: draw.between(8, 40),
+            payment_calls_max: [1, 2, 16, 256][Stream::new(seed, "calls").below(4) as usize],
             snapshot_every,
             keep_entries: [0, snapshot_every / 4, snapshot_every][draw.below(3) as usize],
             segment_kib: [4, 16, 64, 256][draw.below(4) as usize],

@@ -12,7 +12,7 @@ mod worker;
 pub use key::{payment_key, step_name};
 pub use sandbox::SandboxGateway;
 pub use webhook::{WebhookBody, attempt_of, webhook, webhook_signature};
-pub use worker::{PaymentKeys, serve_payments};
+pub use worker::{PaymentTerms, serve_payments};
 
 pub(crate) use webhook::__path_webhook;
 

@@ -21,8 +21,6 @@ use crate::backend::{Backend, read};
 use crate::metrics::Metrics;
 use crate::text;
 
-/// Calls at once.
-const CALLS_MAX: usize = 64;
 const RECORD_DEADLINE: Duration = Duration::from_secs(10);
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -41,11 +39,13 @@ struct Progress {
     index: u64,
 }
 
-/// Under which keys calls are made.
+/// On what terms the provider is called.
 #[derive(Clone, Debug)]
-pub struct PaymentKeys {
-    /// The cluster they are derived from: the one in which the state began.
+pub struct PaymentTerms {
+    /// The cluster that the keys of calls are derived from: the one in which the state began.
     pub cluster: String,
+    /// Calls of one shard at once. A provider that takes 0.5 s for each is asked twice as often a second.
+    pub calls_max: usize,
     /// Whether that was another one. What it went on to do after the backup was taken is known to
     /// the provider alone, and a stored answer tells what a key once did, not what became of it:
     /// so every payment is looked up first.
@@ -57,36 +57,40 @@ pub async fn serve_payments(
     backend: Arc<dyn Backend>,
     gateway: Arc<dyn PaymentGateway>,
     shard: ShardId,
-    keys: PaymentKeys,
+    terms: PaymentTerms,
     metrics: Metrics,
 ) {
     let worker = Worker {
         backend: &*backend,
         gateway: &*gateway,
         shard,
-        cluster: &keys.cluster,
-        restored: keys.restored,
+        cluster: &terms.cluster,
+        restored: terms.restored,
         metrics: &metrics,
     };
     let mut progress: HashMap<Key, Progress> = HashMap::new();
     let mut calls = FuturesUnordered::new();
     loop {
-        // Those that wait must not hide those that could start.
-        let limit = CALLS_MAX + progress.len();
-        let owed = read(worker.backend, shard, |ledger, freshness| {
-            (ledger.payments_due(limit), freshness.index)
+        let now = Instant::now();
+        let free = terms.calls_max.saturating_sub(calls.len());
+        let seen = read(worker.backend, shard, |ledger, freshness| {
+            let index = freshness.index;
+            progress.retain(|(order, step, attempt), known| {
+                known.calling
+                    || known.index > index
+                    || ledger.payment_owed(*order, *attempt) == Some(*step)
+            });
+            // Those that wait must not hide those that could start.
+            let wanted = |order, step, attempt| {
+                let known = progress.get(&(order, step, attempt));
+                known.is_none_or(|known| known.may_start(now, index))
+            };
+            (ledger.payments_due_of(free, wanted), index)
         });
-        let Some((owed, index)) = owed else {
+        let Some((owed, index)) = seen else {
             tokio::time::sleep(NO_REPLICA_PAUSE).await;
             continue;
         };
-        if owed.len() < limit {
-            progress.retain(|key, progress| {
-                progress.calling || owed.iter().any(|due| name(due) == *key)
-            });
-        }
-        let now = Instant::now();
-        let mut wake = now + PAUSE_MAX;
         for due in owed {
             let known = progress.entry(name(&due)).or_insert(Progress {
                 calling: false,
@@ -94,19 +98,12 @@ pub async fn serve_payments(
                 at: now,
                 index: 0,
             });
-            if known.calling || known.index > index {
-                continue;
-            }
-            if known.at > now {
-                wake = wake.min(known.at);
-                continue;
-            }
-            if calls.len() >= CALLS_MAX {
-                break;
-            }
             known.calling = true;
             calls.push(worker.serve(due));
         }
+        let waiting = progress.values().filter(|known| !known.calling);
+        let next = waiting.map(|known| known.at).filter(|at| *at > now).min();
+        let wake = next.unwrap_or(now + PAUSE_MAX).min(now + PAUSE_MAX);
         tokio::select! {
             biased;
             Some((key, recorded)) = calls.next(), if !calls.is_empty() => {
@@ -120,6 +117,12 @@ pub async fn serve_payments(
             () = worker.backend.changed(shard, index) => {}
             () = sleep_until(wake) => {}
         }
+    }
+}
+
+impl Progress {
+    fn may_start(&self, now: Instant, index: u64) -> bool {
+        !self.calling && self.at <= now && self.index <= index
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::backend::Backend;
-use api::payments::{PaymentKeys, serve_payments};
+use api::payments::{PaymentTerms, serve_payments};
 use api::{ApiConfig, AppState};
 use axum::Router;
 use axum::body::Body;
@@ -109,8 +109,9 @@ impl Door {
                 backend,
                 gateway,
                 ShardId(shard),
-                PaymentKeys {
+                PaymentTerms {
                     cluster: CLUSTER.to_owned(),
+                    calls_max: 64,
                     restored: false,
                 },
                 metrics,

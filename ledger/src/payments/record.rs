@@ -13,7 +13,27 @@ use crate::payment::{PaymentDue, PaymentResult, PaymentStep};
 impl Ledger {
     /// Calls to the payment provider that somebody must make, oldest first, at most `limit`.
     pub fn payments_due(&self, limit: usize) -> Vec<PaymentDue> {
-        self.payments.due().take(limit).collect()
+        self.payments_due_of(limit, |_, _, _| true)
+    }
+
+    /// The same of those that are `wanted`, by order, step and attempt: whoever makes many calls need not
+    /// copy those that are under way.
+    pub fn payments_due_of(
+        &self,
+        limit: usize,
+        wanted: impl FnMut(OrderId, PaymentStep, u8) -> bool,
+    ) -> Vec<PaymentDue> {
+        self.payments.due(wanted).take(limit).collect()
+    }
+
+    /// How many payments are owed a call.
+    pub fn payments_due_count(&self) -> usize {
+        self.payments.owed_count()
+    }
+
+    /// The call that an attempt at paying is owed.
+    pub fn payment_owed(&self, order: OrderId, attempt: u8) -> Option<PaymentStep> {
+        self.payments.get(AttemptKey { order, attempt })?.owed()
     }
 
     pub(crate) fn record_payment(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::attempt::{Attempt, AttemptKey};
 use crate::ids::{Halves, OrderId, Timestamp};
-use crate::payment::PaymentDue;
+use crate::payment::{PaymentDue, PaymentStep};
 use crate::slab::{Keyed, Slab};
 
 /// A try as stored: 64 bytes.
@@ -84,13 +84,25 @@ impl Payments {
         Some(result)
     }
 
-    /// Calls that are owed, oldest first.
-    pub(crate) fn due(&self) -> impl Iterator<Item = PaymentDue> + '_ {
-        self.owed.iter().filter_map(|(_, key)| {
+    /// Tries that are owed a call.
+    pub(crate) fn owed_count(&self) -> usize {
+        self.owed.len()
+    }
+
+    /// Calls that are owed and `wanted`, oldest first.
+    pub(crate) fn due(
+        &self,
+        mut wanted: impl FnMut(OrderId, PaymentStep, u8) -> bool,
+    ) -> impl Iterator<Item = PaymentDue> {
+        self.owed.iter().filter_map(move |(_, key)| {
             let attempt = self.get(*key)?;
+            let step = attempt.owed()?;
+            if !wanted(key.order, step, key.attempt) {
+                return None;
+            }
             Some(PaymentDue {
                 order: key.order,
-                step: attempt.owed()?,
+                step,
                 attempt: key.attempt,
                 amount: attempt.amount,
                 currency: attempt.currency,

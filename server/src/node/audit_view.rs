@@ -126,7 +126,7 @@ pub fn view(
         digest,
         orders: orders.collect(),
         sections,
-        owed: silent + ledger.payments_due(1).len(),
+        owed: silent + ledger.payments_due_count().min(1),
         broken: ledger
             .check_invariants()
             .err()

@@ -107,6 +107,14 @@ pub struct Payments {
     pub url: String,
     /// Secret that signs the provider's webhooks.
     pub webhook_secret: String,
+    /// Calls of one shard to the provider at once, 1 to 4096. Default 256: what a provider that takes half
+    /// a second needs for 500 a second. Keep it below what the provider allows.
+    #[serde(default = "calls_max")]
+    pub calls_max: u16,
+}
+
+fn calls_max() -> u16 {
+    256
 }
 
 /// Which gateway.
@@ -298,6 +306,9 @@ impl Config {
         if self.payments.webhook_secret.len() < 8 {
             return wrong("payments.webhook_secret", "must have at least 8 characters");
         }
+        if !(1..=4_096).contains(&self.payments.calls_max) {
+            return wrong("payments.calls_max", "must be from 1 to 4096");
+        }
         if !self.payments.url.starts_with("http://") {
             return wrong("payments.url", "must start with http://");
         }
@@ -396,6 +407,11 @@ mod tests {
             ("[{ id", "[{ id = 1, addr = \"a:1\" }, { id", "peers"),
             ("node_id = 1", "node_id = 1\njoin = true", "peers"),
             ("whsec_0123", "short", "webhook_secret"),
+            (
+                "[payments]",
+                "[payments]\ncalls_max = 0",
+                "payments.calls_max",
+            ),
             (
                 "[payments]",
                 "[telemetry]\notlp = \"http://x:4318/v1\"\n[payments]",

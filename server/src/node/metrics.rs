@@ -242,16 +242,13 @@ struct Shard {
     applied: u64,
 }
 
-/// Payments that are counted, at most.
-const PAYMENTS_MAX: usize = 10_000;
-
 fn of(ledger: &Ledger) -> Shard {
     let mut told = Shard {
         messages: ledger
             .outboxes()
             .map(|(_, outbox)| outbox.len() as u64)
             .sum(),
-        payments: ledger.payments_due(PAYMENTS_MAX).len() as u64,
+        payments: ledger.payments_due_count() as u64,
         applied: ledger.applied(),
         ..Shard::default()
     };

@@ -205,6 +205,13 @@ pub const KNOWN: &[Key] = &[
         "Signs the provider's webhooks: at least 8 characters.",
     )),
     row(
+        "payments.calls_max",
+        Number,
+        Optional,
+        "256",
+        "Calls of one shard to the provider at once. Keep it below what the provider allows.",
+    ),
+    row(
         "raft.heartbeat_ms",
         Number,
         Optional,

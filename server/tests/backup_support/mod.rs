@@ -104,6 +104,7 @@ pub fn configs(root: &Path, nodes: u64, provider: SocketAddr) -> Vec<Config> {
             gateway: Gateway::Sandbox,
             url: format!("http://{provider}"),
             webhook_secret: SECRET.to_owned(),
+            calls_max: 64,
         },
         raft: RaftTiming {
             // Often, so that backups begin with snapshots and logs are purged under them.

@@ -344,6 +344,7 @@ fn config(scenario: &Scenario, node: usize) -> Config {
             gateway: Gateway::Sandbox,
             url: "http://provider".to_owned(),
             webhook_secret: WEBHOOK_SECRET.to_owned(),
+            calls_max: scenario.payment_calls_max,
         },
         health: HealthLimits {
             clock_lead_max_ms: scenario.clock_lead_max_ms,

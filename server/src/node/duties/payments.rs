@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use api::AppState;
 use api::payments::PaymentGateway;
-use api::payments::{PaymentKeys, serve_payments};
+use api::payments::{PaymentTerms, serve_payments};
 use futures::future::BoxFuture;
 use ledger::ShardId;
 use raft_node::{Duty, Leadership};
@@ -66,12 +66,13 @@ impl Duty for Payments {
             {
                 return;
             }
-            let keys = PaymentKeys {
+            let terms = PaymentTerms {
                 cluster: door.config.cluster.clone(),
+                calls_max: config.payments.calls_max.into(),
                 restored: config.lineage() != config.cluster_id,
             };
             let backend = door.backend.clone();
-            serve_payments(backend, gateway, shard, keys, door.metrics.clone()).await;
+            serve_payments(backend, gateway, shard, terms, door.metrics.clone()).await;
         })
     }
 }
