@@ -25,7 +25,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Prints the tables of docs/scaling.md.
-    Table,
+    Table {
+        /// Only this one: validate, capacity, sale or death.
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// Plays one sale and prints it by the minute.
     One(One),
     /// Holds the model against what was measured.
@@ -87,8 +91,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         None => Costs::kept(),
     };
     match cli.command {
-        Command::Table => {
-            for table in tables::all(&costs) {
+        Command::Table { only } => {
+            for table in tables::made(&costs, only.as_deref()) {
                 println!(
                     "<!-- scaling:{} -->\n{}<!-- /scaling -->\n",
                     table.name, table.text
@@ -104,7 +108,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Validate => print!("{}", tables::measured(&costs)),
         Command::Check { document } => {
             let text = read(&document)?;
-            let differs = difference(&text, &filled(&text, &tables::all(&costs))?);
+            let differs = difference(&text, &filled(&text, &tables::made(&costs, None))?);
             if !differs.is_empty() {
                 print!("{differs}");
                 println!(
@@ -115,7 +119,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             }
         }
         Command::Write { document } => {
-            let text = filled(&read(&document)?, &tables::all(&costs))?;
+            let text = filled(&read(&document)?, &tables::made(&costs, None))?;
             std::fs::write(&document, text)?;
         }
     }

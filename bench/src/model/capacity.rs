@@ -1,6 +1,6 @@
 //! How much a cluster bears: the greatest rate at which answers stay fast and nothing piles up.
 
-use super::calendar::{MILLISECOND, Nanos, SECOND};
+use super::calendar::{MILLISECOND, Nanos};
 use super::cluster::Cluster;
 use super::costs::Costs;
 use super::engine::Engine;
@@ -20,7 +20,7 @@ pub struct Bound {
 /// A rate that a cluster bears.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capacity {
-    /// In the unit that was asked for, within 2 %.
+    /// In the unit that was asked for, within 5 %.
     pub rate: f64,
     /// 99th percentile of the answers bounded.
     pub p99: Nanos,
@@ -30,14 +30,14 @@ pub struct Capacity {
     pub commands_per_entry: f64,
 }
 
-/// Warm-up, and what counts. As long as it takes for a pile to show.
-const WINDOW: Nanos = SECOND / 2;
-const WARM: usize = 1;
-const WINDOWS: usize = 3;
-/// Calls to the provider take seconds; a run with payments is longer by this factor.
-const PAYING: usize = 6;
-/// Used to more than this, a resource is used up: what waits for it only grows.
-const FULL: f64 = 0.97;
+/// Windows of a run: the first warms up, and none of the others may be slower than the one before.
+const WINDOW: Nanos = 150 * MILLISECOND;
+const WINDOWS: usize = 4;
+/// Calls to the provider take seconds; windows of a run with payments are longer by this factor.
+const PAYING: u64 = 40;
+/// A median that rises by more than this from the second window to the last says that something piles up: half
+/// as much again, and some.
+const RISE: (f64, Nanos) = (1.5, 2 * MILLISECOND);
 
 /// Plays a load; `None` when the cluster does not bear it.
 #[must_use]
@@ -49,43 +49,43 @@ pub fn bears(
     rate: f64,
 ) -> Option<Capacity> {
     let factor = if rates.pays > 0.0 { PAYING } else { 1 };
-    let (warm, end) = (WARM * factor, WINDOWS * factor);
-    let mut engine = Engine::new(costs, cluster, WINDOW, 1);
+    let window = WINDOW * factor;
+    let mut engine = Engine::new(costs, cluster, window, 1);
     let mut load = Steady::new(rates.clone(), MILLISECOND);
     engine.run(&mut load, 0);
-    let open_max =
-        2_000.0 + (rates.reserves + rates.maps + rates.tickets) * 4.0 * bound.p99 as f64 / 1e9;
-    for window in 1..=end {
-        engine.go_on(&mut load, window as Nanos * WINDOW - 1);
-        let paying = if rates.pays > 0.0 {
-            rates.pays * 30.0
-        } else {
-            0.0
-        };
-        if engine.account().2 as f64 > open_max + paying {
+    // What may be under way if answers are as fast as they have to be, payments take ten seconds, and some.
+    let quick = rates.reserves + rates.maps + rates.tickets;
+    let open_max = 2_000.0 + quick * 2.0 * bound.p99 as f64 / 1e9 + rates.pays * 10.0;
+    for step in 1..=WINDOWS as u64 * 4 {
+        engine.go_on(&mut load, step * window / 4 - 1);
+        if engine.account().2 as f64 > open_max {
             return None;
         }
     }
-    let seen = engine.stats.sum(warm..end);
-    let length = (end - warm) as Nanos * WINDOW;
-    let asked = match bound.class {
-        Class::Join => rates.joins,
-        Class::Poll => rates.polls,
-        _ => rates.reserves,
+    let seen = engine.stats.sum(1..WINDOWS);
+    let length = (WINDOWS - 1) as Nanos * window;
+    let kept_up = |class: Class, asked: f64| {
+        let answered = seen.answered(class) as f64 / length as f64 * 1e9;
+        answered >= 0.98 * asked - 2.0 * (asked / length as f64 * 1e9).sqrt()
     };
-    let answered = seen.answered(bound.class) as f64 / length as f64 * 1e9;
     let p99 = seen.percentile(bound.class, 99.0);
-    let usage = usage(&engine, &seen, length);
-    let borne = p99 <= bound.p99 && answered >= 0.98 * asked && usage.most.1 <= FULL;
+    let median = |window: usize| engine.stats.windows()[window].percentile(bound.class, 50.0);
+    let piles = median(WINDOWS - 1) as f64 > median(1) as f64 * RISE.0 + RISE.1 as f64;
+    let borne = p99 <= bound.p99
+        && !piles
+        && kept_up(Class::Join, rates.joins)
+        && kept_up(Class::Poll, rates.polls)
+        && kept_up(Class::Reserve, rates.reserves)
+        && kept_up(Class::Pay, rates.pays);
     borne.then(|| Capacity {
         rate,
         p99,
-        usage,
+        usage: usage(&engine, &seen, length),
         commands_per_entry: seen.commands_per_entry(),
     })
 }
 
-/// The greatest rate that is borne, below `above`, which cannot be (all cores over what a request must cost).
+/// The greatest rate that is borne, below `above`, which cannot be: all cores over what a request must cost, say.
 /// By halving the interval of its logarithm: a cluster that bears more bears less.
 #[must_use]
 pub fn greatest(
@@ -95,9 +95,9 @@ pub fn greatest(
     bound: Bound,
     rates: impl Fn(f64) -> Rates,
 ) -> Option<Capacity> {
-    let (mut low, mut high) = (above / 256.0, above);
+    let (mut low, mut high) = (above / LEAST, above);
     let mut best = None;
-    while high / low > 1.02 {
+    while high / low > NEAR {
         let middle = (low * high).sqrt();
         match bears(costs, cluster, &rates(middle), bound, middle) {
             Some(borne) => {
@@ -109,6 +109,11 @@ pub fn greatest(
     }
     best
 }
+
+/// A cluster that bears less than this part of what its cores could do is not looked for.
+const LEAST: f64 = 256.0;
+/// The search ends when it knows so much.
+const NEAR: f64 = 1.05;
 
 #[cfg(test)]
 mod tests {

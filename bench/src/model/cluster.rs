@@ -19,8 +19,11 @@ pub struct Cluster {
     pub machines: Vec<usize>,
     /// Its nodes.
     pub nodes: Vec<NodeAt>,
-    /// Voters and leader of each shard. Nodes that do not vote read along.
+    /// Voters and leader of each shard.
     pub places: Vec<Place>,
+    /// Whether nodes that do not vote in a shard read along (ADR 0009). Without it no door but a voter's could
+    /// answer reads by itself: only to see what it costs.
+    pub learners: bool,
     /// How leaders close entries.
     pub bounds: Bounds,
 }
@@ -38,6 +41,7 @@ impl Cluster {
             machines: vec![cores; nodes],
             nodes: (0..nodes).map(at).collect(),
             places: place(&zones, shards, replicas),
+            learners: true,
             bounds: BOUNDS,
         }
     }
@@ -51,6 +55,7 @@ impl Cluster {
             machines: vec![cores],
             nodes: (0..nodes).map(at).collect(),
             places: place(&zones, shards, nodes),
+            learners: true,
             bounds: BOUNDS,
         }
     }

@@ -34,4 +34,5 @@ pub mod stats;
 pub mod steady;
 pub mod tables;
 pub mod textbook;
+pub mod units;
 pub mod validate;

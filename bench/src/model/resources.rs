@@ -16,6 +16,8 @@ pub enum Resource {
     AllCpu,
     /// What a shard's leader does for its entries, one after the other.
     ShardLeader(usize),
+    /// Room in a shard's entries, one of which is in flight at a time.
+    Entries,
     /// What a node sends to others.
     Line(usize),
     /// A shard's calls to the payment provider.
@@ -28,6 +30,7 @@ impl fmt::Display for Resource {
             Self::NodeCpu(_) => write!(f, "cores of a leader's node"),
             Self::AllCpu => write!(f, "cores of all nodes"),
             Self::ShardLeader(_) => write!(f, "one shard's leader, an entry at a time"),
+            Self::Entries => write!(f, "commands in an entry, one in flight"),
             Self::Line(_) => write!(f, "a node's network line"),
             Self::Calls(_) => write!(f, "{CALLS_MAX} calls to the provider a shard"),
         }
@@ -71,7 +74,9 @@ pub fn usage(engine: &Engine, window: &Window, length: Nanos) -> Usage {
         false => Resource::AllCpu,
     };
     let mut most = (cores, cpu_max);
+    let full = window.commands_per_entry() / engine.batch_max() as f64;
     for other in [
+        (Resource::Entries, full),
         (Resource::ShardLeader(shard), serial),
         (Resource::Line(line_node), sent),
         (Resource::Calls(caller), calls),

@@ -32,7 +32,7 @@ pub struct Window {
     pub queue_max: usize,
     /// Most payments that waited for a call to the provider, in one shard.
     pub calls_waiting_max: usize,
-    /// Time that each shard's calls to the provider took, in ns.
+    /// Time for which each shard's places for calls to the provider were taken, in ns.
     pub calls: Vec<Nanos>,
     /// CPU that each shard's leader spent on entries, in ns: one piece after the other, as only one entry is
     /// in flight.

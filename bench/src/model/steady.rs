@@ -52,6 +52,15 @@ impl Rates {
         }
     }
 
+    /// Reservations alone, of one event in one shard.
+    #[must_use]
+    pub fn reserves(rate: f64) -> Self {
+        Self {
+            reserves: rate,
+            ..Self::none(1)
+        }
+    }
+
     fn of(&self, class: Class) -> f64 {
         match class {
             Class::Map => self.maps,

@@ -127,7 +127,8 @@ impl Engine {
         window.entries += 1;
         window.commands += count;
         window.entry_max = window.entry_max.max(count);
-        let others = self.living().saturating_sub(1) as u64;
+        let replicas = (0..self.nodes.len()).filter(|node| self.follows(shard, *node));
+        let others = replicas.count().saturating_sub(1) as u64;
         let costs = &self.costs;
         let cost = costs.entry.leader_us.ns()
             + costs.entry.leader_per_replica_us.times(others) / 2
@@ -175,7 +176,7 @@ impl Engine {
         self.write(leader, Written::Own(flight));
         let now = self.now();
         for node in 0..self.nodes.len() {
-            if node != leader && self.nodes[node].alive {
+            if node != leader && self.follows(flight.shard, node) {
                 self.stats.at(now).sent[leader] += bytes;
                 self.send(leader, node, take, Then::Taken(flight, apply));
             }

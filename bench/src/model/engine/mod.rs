@@ -11,9 +11,11 @@
 
 mod failure;
 mod joins;
+mod load;
 mod log;
 mod provider;
 mod requests;
+mod slots;
 
 use std::collections::VecDeque;
 
@@ -23,59 +25,16 @@ use super::cluster::{Cluster, NodeAt};
 use super::costs::Costs;
 use super::cpu::{Cpu, Job};
 use super::disk::Disk;
-use super::request::{Request, Requests, Ticket};
+use super::request::{Requests, Ticket};
 use super::stats::Stats;
 
 pub use joins::JOINS_MAX;
+pub use load::{Alarm, Load, Notice};
 pub use provider::CALLS_MAX;
 
 use joins::Lane;
 use log::{Flight, Shard, Written};
 use provider::Calls;
-
-/// What a load wants to be woken for. The engine only hands it back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Alarm {
-    /// The next slot of aggregated arrivals.
-    Slot,
-    /// The next heartbeats.
-    Beat,
-    /// One more of a kind arrives.
-    Arrival(super::request::Class),
-    /// Somebody has thought.
-    Person(u32),
-    /// Seats held by somebody who left are free again.
-    Expired(u32),
-    /// The waiting room's turn.
-    Turn,
-    /// A node dies; `true`: so that its machine answers nothing at all.
-    Death(usize, bool),
-}
-
-/// What a load hears.
-#[derive(Clone, Copy, Debug)]
-pub enum Notice {
-    /// It is time.
-    Alarm(Alarm),
-    /// A command of a request was applied. The request is still under way.
-    Applied(Ticket),
-    /// A request was answered.
-    Answered(Request),
-    /// So many people have a place now.
-    Joined(u64),
-}
-
-/// Somebody who sends requests.
-pub trait Load {
-    /// Before anything happens.
-    fn start(&mut self, engine: &mut Engine);
-    /// Something happened.
-    fn hear(&mut self, engine: &mut Engine, notice: Notice);
-    /// Whether the run is over.
-    fn is_over(&self) -> bool {
-        false
-    }
-}
 
 /// What comes of a piece of CPU work.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +100,7 @@ pub struct Engine {
     requests: Requests,
     notices: VecDeque<Notice>,
     bounds: super::proposer::Bounds,
+    learners: bool,
     sync: Spread,
     money: [Spread; 2],
     delays: Chance,
@@ -176,6 +136,7 @@ impl Engine {
             requests: Requests::default(),
             notices: VecDeque::new(),
             bounds: cluster.bounds,
+            learners: cluster.learners,
             sync: costs.sync.spread().expect(sound),
             money: [
                 costs.provider.authorize().expect(sound),
@@ -245,6 +206,17 @@ impl Engine {
         self.nodes[node].alive
     }
 
+    /// Whether a node has a replica of a shard, as far as it lives.
+    fn follows(&self, shard: usize, node: usize) -> bool {
+        self.nodes[node].alive && (self.learners || self.shards[shard].voters.contains(&node))
+    }
+
+    /// Commands in an entry, at most.
+    #[must_use]
+    pub fn batch_max(&self) -> usize {
+        self.bounds.batch_max
+    }
+
     /// Nodes that live.
     #[must_use]
     pub fn living(&self) -> usize {
@@ -274,41 +246,6 @@ impl Engine {
             cost,
             then: Then::Ready(alarm),
         });
-    }
-
-    /// Polls that come to a node within a slot, as one piece of work (two or more where they would keep one
-    /// core busy for long). A poll's time is what its piece waits, and its own work: those of a slot come one
-    /// after the other, not all at its beginning.
-    pub fn polls(&mut self, node: usize, count: u64) {
-        const PIECE_NS: Nanos = 250_000;
-        let now = self.now();
-        let each = self.costs.door.poll_us.ns().max(1);
-        let piece = (PIECE_NS / each).max(1);
-        let mut left = count;
-        while left > 0 {
-            let part = left.min(piece);
-            let cost = self.costs.door.poll_us.times(part);
-            self.work(node, cost, Then::Polled(part, now));
-            left -= part;
-        }
-    }
-
-    /// The beats of all groups within `span` (four a second each), as one piece of work a node.
-    pub fn beat(&mut self, span: Nanos) {
-        let others = self.living().saturating_sub(1) as u64;
-        for node in 0..self.nodes.len() {
-            let led = self
-                .shards
-                .iter()
-                .filter(|shard| shard.leader == Some(node));
-            let led = led.count() as u64;
-            let followed = self.shards.len() as u64 - led;
-            let beats = &self.costs.heartbeat;
-            let second =
-                beats.leader_us.times(4 * led * others) + beats.replica_us.times(4 * followed);
-            let cost = second * span / super::calendar::SECOND;
-            self.work(node, cost, Then::Nothing);
-        }
     }
 
     /// Requests begun, those of them answered, and those that wait for their answer: the first is the sum of

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::{Engine, Event};
+use crate::model::calendar::Nanos;
 use crate::model::request::{Money, Ticket, Whereabouts};
 
 /// Calls of a shard at once.
@@ -13,6 +14,8 @@ pub const CALLS_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     under_way: usize,
+    /// Since when so many are under way.
+    since: Nanos,
     waiting: VecDeque<(Ticket, Money)>,
 }
 
@@ -28,9 +31,19 @@ impl Engine {
     }
 
     pub(super) fn hang_up(&mut self, shard: usize) {
+        self.note_calls(shard);
         // After a change of leaders an answer may come to one that never called.
         self.calls[shard].under_way = self.calls[shard].under_way.saturating_sub(1);
         self.next_calls(shard);
+    }
+
+    /// The number of calls under way changes.
+    fn note_calls(&mut self, shard: usize) {
+        let now = self.now();
+        let calls = &mut self.calls[shard];
+        let used = (now - calls.since) * calls.under_way as u64;
+        calls.since = now;
+        self.stats.at(now).calls[shard] += used;
     }
 
     fn next_calls(&mut self, shard: usize) {
@@ -44,10 +57,9 @@ impl Engine {
             if self.requests.get(ticket).is_none() {
                 continue;
             }
+            self.note_calls(shard);
             self.calls[shard].under_way += 1;
             let took = self.money[money as usize].draw(&mut self.delays);
-            let now = self.now();
-            self.stats.at(now).calls[shard] += took;
             let epoch = self.shards[shard].epoch;
             self.calendar.after(took, Event::Called(ticket, epoch));
         }
@@ -79,6 +91,7 @@ impl Engine {
                 },
             )
             .collect();
+        self.note_calls(shard);
         self.calls[shard].under_way = 0;
         std::mem::swap(&mut self.calls[shard].waiting, &mut owed);
         self.next_calls(shard);

@@ -109,7 +109,9 @@ mod tests {
         let slot = plan.opening() / 100;
         let came: Vec<u64> = (0..120).map(|n| lobby.arrivals(n * slot, slot)).collect();
         assert_eq!(came.iter().sum::<u64>(), plan.buyers);
-        assert!(came[..100].is_sorted() && came[100..].iter().all(|n| *n == 0));
+        // By one they may differ: people are whole.
+        assert!(came[..100].windows(2).all(|pair| pair[1] + 1 >= pair[0]));
+        assert!(came[100..].iter().all(|n| *n == 0), "{came:?}");
         let peak = came[99] as f64 / (plan.buyers as f64 / 100.0);
         assert!((3.8..4.1).contains(&peak), "{peak}");
     }

@@ -3,8 +3,10 @@
 use super::{about, ms, percent, table};
 use crate::model::calendar::MILLISECOND;
 use crate::model::capacity::{Bound, Capacity, greatest};
+use crate::model::chance::Spread;
 use crate::model::cluster::Cluster;
 use crate::model::costs::Costs;
+use crate::model::engine::CALLS_MAX;
 use crate::model::request::Class;
 use crate::model::steady::Rates;
 
@@ -17,86 +19,106 @@ const DECIDED_P99: u64 = 100 * MILLISECOND;
 /// The same for polls.
 const POLLED_P99: u64 = 50 * MILLISECOND;
 
-/// A question about a cluster.
+/// A question about clusters.
 struct Question {
     text: &'static str,
     class: Class,
-    /// What one of it costs at least, in ns of CPU over the cluster.
-    least: fn(&Costs, u64) -> f64,
+    /// Of which sizes.
+    nodes: &'static [usize],
+    /// Whether all nodes have a replica of every shard, as they do.
+    learners: bool,
+    /// More than is possible, a second.
+    above: fn(&Costs, f64) -> f64,
     rates: fn(f64) -> Rates,
-    /// Of it in the unit of the table.
+    /// Seconds in the unit of the table.
     unit: f64,
 }
 
-const QUESTIONS: [Question; 6] = [
+/// A question that is answered in its requests a second.
+const PLAIN: Question = Question {
+    text: "",
+    class: Class::Reserve,
+    nodes: &NODES,
+    learners: true,
+    above: reserved,
+    rates: Rates::reserves,
+    unit: 1.0,
+};
+
+const QUESTIONS: [Question; 7] = [
     Question {
         text: "polls a second",
         class: Class::Poll,
-        least: |costs, _| costs.door.poll_us.ns() as f64,
+        above: |costs, cores| cores * 1e9 / costs.door.poll_us.ns() as f64,
         rates: |rate| Rates {
             polls: rate,
             ..Rates::none(1)
         },
-        unit: 1.0,
+        ..PLAIN
     },
     Question {
-        text: "joins a second",
+        text: "joins a second, one event",
         class: Class::Join,
-        least: |costs, _| costs.door.join_us.ns() as f64,
+        above: |costs, cores| cores * 1e9 / costs.door.join_us.ns() as f64,
         rates: |rate| Rates {
             joins: rate,
             ..Rates::none(1)
         },
-        unit: 1.0,
+        ..PLAIN
     },
     Question {
         text: "reservations a second, one event in one shard",
-        class: Class::Reserve,
-        least: reserved,
-        rates: |rate| Rates {
-            reserves: rate,
-            ..Rates::none(1)
-        },
-        unit: 1.0,
+        ..PLAIN
     },
     Question {
         text: "reservations a second, one event spread over 64 shards",
-        class: Class::Reserve,
-        least: reserved,
+        nodes: &[3, 9, 16],
         rates: |rate| Rates {
             reserves: rate,
             one_event: true,
             ..Rates::none(SHARDS)
         },
-        unit: 1.0,
+        ..PLAIN
     },
     Question {
         text: "reservations a second, 64 events in a shard each",
-        class: Class::Reserve,
-        least: reserved,
-        rates: |rate| Rates {
-            reserves: rate,
-            ..Rates::none(SHARDS)
-        },
-        unit: 1.0,
+        rates: apart,
+        ..PLAIN
+    },
+    Question {
+        text: "the same, if only voters had replicas (not built)",
+        nodes: &[16],
+        learners: false,
+        rates: apart,
+        ..PLAIN
     },
     Question {
         text: "buyers a minute who look, reserve, pay and fetch their ticket, one event",
-        class: Class::Reserve,
-        least: bought,
+        above: called,
         rates: |rate| buyers(rate, 1),
         unit: 60.0,
+        ..PLAIN
     },
 ];
 
-fn reserved(costs: &Costs, nodes: u64) -> f64 {
-    costs.door.reserve_us.ns() as f64 + costs.log_ns_per_command(nodes, 1_024)
+/// With a log of three nodes; no more are needed.
+fn reserved(costs: &Costs, cores: f64) -> f64 {
+    let least = costs.door.reserve_us.ns() as f64 + costs.log_ns_per_command(3, 1_024);
+    cores * 1e9 / least
 }
 
-fn bought(costs: &Costs, nodes: u64) -> f64 {
-    let door = &costs.door;
-    let read = door.map_us.ns() + door.ticket_us.ns() + door.pay_us.ns();
-    read as f64 + reserved(costs, nodes) + 3.0 * costs.log_ns_per_command(nodes, 1_024)
+/// By what the provider takes for the two calls of an order.
+fn called(costs: &Costs, _: f64) -> f64 {
+    let mean = |spread: Option<Spread>| spread.map_or(0.0, |spread| spread.mean());
+    let order = mean(costs.provider.authorize()) + mean(costs.provider.capture());
+    CALLS_MAX as f64 * 1e9 / order.max(1e6)
+}
+
+fn apart(rate: f64) -> Rates {
+    Rates {
+        reserves: rate,
+        ..Rates::none(SHARDS)
+    }
 }
 
 /// Everybody looks once, and reserves 1.1 times because a seat is taken now and then.
@@ -126,10 +148,10 @@ pub(super) fn capacity(costs: &Costs) -> String {
     ];
     let mut rows = Vec::new();
     for question in &QUESTIONS {
-        for nodes in NODES {
-            let cluster = Cluster::spread(nodes, CORES, SHARDS, REPLICAS);
-            let least = (question.least)(costs, nodes as u64);
-            let above = (nodes * CORES) as f64 * 1e9 / least;
+        for &nodes in question.nodes {
+            let mut cluster = Cluster::spread(nodes, CORES, SHARDS, REPLICAS);
+            cluster.learners = question.learners;
+            let above = (question.above)(costs, (nodes * CORES) as f64);
             let p99 = match question.class {
                 Class::Poll => POLLED_P99,
                 _ => DECIDED_P99,

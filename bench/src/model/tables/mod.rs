@@ -20,16 +20,28 @@ pub struct Named {
     pub text: String,
 }
 
-/// All of them; takes a minute or two.
+/// Makes a table.
+type Make = fn(&Costs) -> String;
+
+/// What there is.
+const TABLES: [(&str, Make); 4] = [
+    ("validate", measured),
+    ("capacity", capacity::capacity),
+    ("sale", sale::hour),
+    ("death", death::deaths),
+];
+
+/// All of them, or the one of this name; takes a minute or two.
 #[must_use]
-pub fn all(costs: &Costs) -> Vec<Named> {
-    let named = |name, text| Named { name, text };
-    vec![
-        named("validate", measured(costs)),
-        named("capacity", capacity::capacity(costs)),
-        named("sale", sale::hour(costs)),
-        named("death", death::deaths(costs)),
-    ]
+pub fn made(costs: &Costs, only: Option<&str>) -> Vec<Named> {
+    let wanted = TABLES
+        .iter()
+        .filter(|(name, _)| only.is_none_or(|only| only == *name));
+    let made = wanted.map(|(name, make)| Named {
+        name,
+        text: make(costs),
+    });
+    made.collect()
 }
 
 /// Rows under a head; the first `left` columns are text.
@@ -68,14 +80,14 @@ pub fn about(of: f64) -> String {
     count((of / unit).round() * unit)
 }
 
-/// A span in ms.
+/// A span in ms, to two digits or more.
 #[must_use]
 pub fn ms(of: Nanos) -> String {
     let ms = of as f64 / MILLISECOND as f64;
-    if ms < 10.0 {
-        format!("{ms:.1}")
-    } else {
-        count(ms)
+    match ms {
+        ..1.0 => format!("{ms:.2}"),
+        ..10.0 => format!("{ms:.1}"),
+        _ => count(ms),
     }
 }
 
@@ -99,7 +111,10 @@ mod tests {
             [12.0, 1_234.0, 98_765.0].map(about),
             ["12", "1,230", "98,800"]
         );
-        assert_eq!([1_234_567, 123_400_000].map(ms), ["1.2", "123"]);
+        assert_eq!(
+            [25_000, 1_234_567, 123_400_000].map(ms),
+            ["0.03", "1.2", "123"]
+        );
         let text = table(&["a", "b"], 1, &[vec!["x".into(), "1".into()]]);
         assert_eq!(text, "| a | b |\n|---|--:|\n| x | 1 |\n");
     }

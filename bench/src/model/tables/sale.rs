@@ -1,7 +1,7 @@
 //! A sale by the minute.
 
 use super::{count, ms, percent, table};
-use crate::model::calendar::{MINUTE, Nanos, SECOND};
+use crate::model::calendar::{MILLISECOND, MINUTE, Nanos, SECOND};
 use crate::model::cluster::Cluster;
 use crate::model::costs::Costs;
 use crate::model::engine::Engine;
@@ -31,14 +31,28 @@ pub(super) fn hour(costs: &Costs) -> String {
         pay_seconds: 60,
         hold_seconds: 600,
         minutes_max: 120,
-        slot: 2_000_000,
+        slot: 2 * MILLISECOND,
     };
-    one(costs, &Cluster::spread(16, 8, 64, 3), plan, 1)
+    let cluster = Cluster::spread(16, 8, 64, 3);
+    // A minute is like the next but for those around the opening.
+    played(costs, &cluster, plan, 1, |minute| {
+        minute.abs() <= 5 || minute % 5 == 0
+    })
 }
 
-/// Any sale.
+/// Any sale, with every minute.
 #[must_use]
 pub fn one(costs: &Costs, cluster: &Cluster, plan: Plan, seed: u64) -> String {
+    played(costs, cluster, plan, seed, |_| true)
+}
+
+fn played(
+    costs: &Costs,
+    cluster: &Cluster,
+    plan: Plan,
+    seed: u64,
+    shown: fn(i64) -> bool,
+) -> String {
     let opening = plan.opening();
     let mut engine = Engine::new(costs, cluster, MINUTE, seed);
     let mut sale = Sale::new(plan, &engine);
@@ -55,8 +69,11 @@ pub fn one(costs: &Costs, cluster: &Cluster, plan: Plan, seed: u64) -> String {
         joined += window.answered(Class::Join);
         sold += window.sold;
         waiting += window.answered(Class::Join) as i64 - window.admitted as i64;
-        let used = usage(&engine, window, length);
         let after = (began as i64 - opening as i64) / MINUTE as i64;
+        if !shown(after) {
+            continue;
+        }
+        let used = usage(&engine, window, length);
         let rate = |class| count(window.answered(class) as f64 * 1e9 / length as f64);
         let took = |class| match window.answered(class) {
             0 => "-".to_owned(),
