@@ -51,7 +51,7 @@ pub enum Step {
     Log(Side),
     /// A command that a leader proposes itself.
     Own(Side),
-    /// One of a shard's calls to the provider, at most 64 at once (`api/src/payments/worker.rs`).
+    /// One of a shard's calls to the provider, as many at once as `payments.calls_max` says.
     Call(Money),
     /// What the provider said is recorded; the call's place is free.
     HangUp,

@@ -1,4 +1,4 @@
-//! Calls to the payment provider: each shard's leader has at most 64 under way, and a call keeps its place
+//! Calls to the payment provider: each shard's leader has so many under way, and a call keeps its place
 //! until what was said is in the log (`api/src/payments/worker.rs`).
 
 use std::collections::VecDeque;
@@ -7,8 +7,8 @@ use super::{Engine, Event};
 use crate::model::calendar::Nanos;
 use crate::model::request::{Money, Ticket, Whereabouts};
 
-/// Calls of a shard at once.
-pub const CALLS_MAX: usize = 64;
+/// Calls of a shard at once: the default of `payments.calls_max`.
+pub const CALLS_MAX: usize = 256;
 
 /// A shard's calls.
 #[derive(Debug, Default)]
