@@ -27,8 +27,6 @@ use crate::world::{Alive, World, archivist, clerk, upgrader};
 
 /// How long buyers and disasters may go on, in simulated time.
 const SALE_WITHIN: Duration = Duration::from_secs(900);
-/// A cluster without faults whose nodes all run the new release.
-const UPGRADED_WITHIN: Duration = Duration::from_secs(60);
 /// How long after the last fault a hold may be left that no order stands behind.
 const NOTHING_LEFT_AFTER: Duration = Duration::from_secs(15);
 /// A leg that its home has just let go hears of it within this (seed 888).
@@ -85,6 +83,7 @@ pub async fn run(plan: Plan) -> Verdict {
 
     let disasters = tokio::spawn(nemesis::run(world.clone(), history.clone(), blows));
     let archivist = tokio::spawn(archivist::keep(world.clone(), history.clone()));
+    let begun = elapsed();
     let upgrader = tokio::spawn(upgrader::keep(world.clone(), history.clone()));
     let clerk = tokio::spawn(clerk::work(world.clone(), history.clone()));
     let deck = Arc::new(Deck::new(&world, &show).await);
@@ -128,7 +127,8 @@ pub async fn run(plan: Plan) -> Verdict {
     world.heal();
     history.note("healed");
     let healed_at = elapsed();
-    match tokio::time::timeout(UPGRADED_WITHIN, upgrader).await {
+    let over_by = upgrader::over_by(&world.scenario.upgrades_ms, begun, healed_at);
+    match tokio::time::timeout(over_by - healed_at, upgrader).await {
         Ok(done) => done.expect("the upgrader panics only on a bug of the simulator"),
         Err(_) => violations.push(stuck("a healed cluster's upgrade did not come to its end")),
     }

@@ -24,6 +24,10 @@ use crate::seed::Stream;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(700);
+/// A cluster without faults whose nodes all run the new release.
+const RAISED_WITHIN: Duration = Duration::from_secs(60);
+/// Whoever was granted something so long after the version was raised began after that.
+const UNDER_WAY: Duration = Duration::from_secs(2 * PATIENCE.as_secs());
 
 /// Upgrades every node at its time, and ends when the version is raised.
 pub async fn keep(world: Arc<World>, history: Arc<History>) {
@@ -55,9 +59,15 @@ pub async fn keep(world: Arc<World>, history: Arc<History>) {
         }
     }
     world.tally.count("30 the version is raised for good");
-    // Whoever was granted something from now on began after that.
-    tokio::time::sleep(2 * PATIENCE).await;
+    tokio::time::sleep(UNDER_WAY).await;
     history.keep_off_record(false);
+}
+
+/// When [`keep`], begun then, has to have ended. A short sale is over before the last node's turn has
+/// come, and nobody can finish an upgrade before that (seed 422).
+pub fn over_by(upgrades_ms: &[u64], begun: Duration, healed: Duration) -> Duration {
+    let last = upgrades_ms.iter().max().copied().unwrap_or(0);
+    healed.max(begun + Duration::from_millis(last)) + RAISED_WITHIN + UNDER_WAY
 }
 
 /// Starts a node again with the new release; one that is down is when it comes back.
@@ -99,5 +109,21 @@ pub fn at_first(upgrades_ms: &[u64], node: usize) -> u16 {
     match upgrades_ms.get(node) {
         Some(_) => OLDEST,
         None => NEWEST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seed 422 had sold out at 33 s, and its last node was to be upgraded at 86 s: the upgrade that
+    /// was then done within a second was called stuck, 60 s after healing.
+    #[test]
+    fn an_upgrade_planned_for_long_after_the_sale_is_waited_for() {
+        let second = Duration::from_secs;
+        let by = over_by(&[41_000, 83_000], second(2), second(33));
+        assert_eq!(by, second(85) + RAISED_WITHIN + UNDER_WAY);
+        let by = over_by(&[41_000, 83_000], second(2), second(500));
+        assert_eq!(by, second(500) + RAISED_WITHIN + UNDER_WAY);
     }
 }
