@@ -397,8 +397,10 @@ impl Node {
         let _ = stopped.await;
     }
 
-    /// Hands over what it leads to other voters, and waits a while until they lead.
+    /// Says that it stops, hands over what it leads to other voters, and waits a while until they lead.
+    /// Nobody has it lead again.
     pub async fn hand_over(&self) {
+        vitals::take_leave(&self.client()).await;
         let until = self.shared.platform.clock.monotonic() + HAND_OVER;
         for group in self.shared.groups.values() {
             if let Some(heir) = heir(group) {

@@ -102,6 +102,32 @@ async fn a_leader_whose_disk_runs_full_hands_over_to_one_with_room_and_comes_bac
     cluster.converge(1).await;
 }
 
+/// A placement may want node 1 to lead, and it is being stopped: what it handed over was handed back to
+/// it while it waited for its last requests, and handed over once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_hands_over_and_nobody_has_it_lead_again() {
+    let (cluster, _) = on_disks(StorageOptions::default(), None).await;
+    let leaves = cluster.leader(1).await;
+    let other = leaves % 3 + 1;
+    commit(&cluster.client(other), 1, "1 before").await;
+    // By then everybody has asked how it is.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    cluster.nodes[&leaves].hand_over().await;
+    let heir = eventually("another leader", || {
+        let status = cluster.status(other, 1);
+        status.leader.filter(|leader| *leader != leaves)
+    })
+    .await;
+    let back = cluster.nodes[&heir].move_leader(1, leaves).await;
+    let back = back.unwrap_err().to_string();
+    assert!(back.contains("it is being stopped"), "{back}");
+    commit(&cluster.client(leaves), 1, "2 while it stops").await;
+    let between = cluster.nodes[&other]
+        .move_leader(1, 6 - leaves - heir)
+        .await;
+    between.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_no_disk_has_room_new_commands_are_refused_by_name_until_there_is_some_again() {
     let (cluster, disks) = on_disks(StorageOptions::default(), None).await;

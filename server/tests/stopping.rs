@@ -14,7 +14,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -41,56 +41,110 @@ fn leaders(status: &Value) -> Vec<u64> {
         .collect()
 }
 
+/// Three nodes; the first is started by hand, to be asked for its exit code.
+struct Scene {
+    dir: tempfile::TempDir,
+    cluster: Cluster,
+}
+
+impl Scene {
+    async fn begin() -> (Self, Child) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let plan = Plan {
+            nodes: 3,
+            shards: 2,
+            dir: dir.path().to_owned(),
+            first_port: None,
+        };
+        let mut cluster = Cluster::lay_out(&plan, USHER.into()).expect("a cluster");
+        cluster.write_configs().expect("files");
+        for index in 1..3 {
+            cluster.start_node(index).expect("a node");
+        }
+        let mut scene = Self { dir, cluster };
+        let first = scene.start_first();
+        scene.cluster.begin().await.expect("they are ready");
+        (scene, first)
+    }
+
+    fn start_first(&self) -> Child {
+        let log = std::fs::File::create(self.dir.path().join("first.log")).expect("a log");
+        Command::new(USHER)
+            .args(["start", "--exit-with-parent", "--config"])
+            .arg(self.dir.path().join("node-1.toml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("usher starts")
+    }
+
+    /// Tells an operator's wish to the second node.
+    async fn ask(&self, path: &str, body: &Value) -> u16 {
+        let body = body.to_string();
+        let mut connection = Connection::new(self.cluster.admins()[1]);
+        let request = Request::post(path, body.as_bytes());
+        let reply = connection.call(&request, PATIENCE).await;
+        reply.expect("an answer").status
+    }
+
+    /// Who leads each group, as the second node sees it.
+    async fn leaders(&self) -> Vec<u64> {
+        leaders(&status(self.cluster.admins()[1]).await)
+    }
+
+    async fn until(&self, what: &str, within: Duration, wanted: impl Fn(&[u64]) -> bool) {
+        let start = Instant::now();
+        loop {
+            let now = self.leaders().await;
+            if wanted(&now) {
+                return;
+            }
+            assert!(start.elapsed() < within, "{what}: {now:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// SIGTERM, and what the process ends with.
+async fn stop(process: &mut Child) -> ExitStatus {
+    let told = Instant::now();
+    let kill = Command::new("kill").arg(process.id().to_string()).status();
+    assert!(kill.expect("it runs").success());
+    loop {
+        if let Some(ended) = process.try_wait().expect("asked") {
+            eprintln!("it took {:?}", told.elapsed());
+            return ended;
+        }
+        let waited = told.elapsed();
+        assert!(
+            waited < PATIENCE,
+            "it waits for those who listen or are silent"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_told_to_stop_hands_over_first_and_ends_soon() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let plan = Plan {
-        nodes: 3,
-        shards: 2,
-        dir: dir.path().to_owned(),
-        first_port: None,
-    };
-    let mut cluster = Cluster::lay_out(&plan, USHER.into()).expect("a cluster");
-    cluster.write_configs().expect("files");
-    for index in 1..3 {
-        cluster.start_node(index).expect("a node");
-    }
-    // Outside the harness, to be asked for its exit code.
-    let log = std::fs::File::create(dir.path().join("first.log")).expect("a log");
-    let mut first: Child = Command::new(USHER)
-        .args(["start", "--exit-with-parent", "--config"])
-        .arg(dir.path().join("node-1.toml"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .expect("usher starts");
-    cluster.begin().await.expect("they are ready");
+    let (scene, mut first) = Scene::begin().await;
     let event = json!({
         "name": "Last call", "venue": "Here", "opens_at": "2020-01-01T00:00:00Z", "currency": "EUR",
         "hold_seconds": 600, "max_per_order": 8, "max_per_buyer": 8, "queue": null, "spread": 2,
         "sections": [{ "name": "A", "rows": 10, "seats_per_row": 10, "price": 1_000 }],
     });
-    let opened = opening::create(&cluster.doors(), &event)
+    let opened = opening::create(&scene.cluster.doors(), &event)
         .await
         .expect("an event");
-    let admins = cluster.admins();
     for group in 0..3 {
-        let body = json!({ "group": group, "to": 1 }).to_string();
-        let request = Request::post("/admin/move-leader", body.as_bytes());
-        let mut connection = Connection::new(admins[1]);
-        connection
-            .call(&request, PATIENCE)
-            .await
-            .expect("an answer");
+        let to_first = json!({ "group": group, "to": 1 });
+        scene.ask("/admin/move-leader", &to_first).await;
     }
-    let start = Instant::now();
-    while leaders(&status(admins[1]).await) != [1, 1, 1] {
-        assert!(start.elapsed() < PATIENCE, "node 1 leads everything");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    scene
+        .until("node 1 leads everything", PATIENCE, |now| now == [1, 1, 1])
+        .await;
 
-    let door = cluster.doors()[0];
+    let door = scene.cluster.doors()[0];
     let mut stream = TcpStream::connect(door).expect("a connection");
     write!(
         stream,
@@ -108,22 +162,42 @@ async fn a_node_that_is_told_to_stop_hands_over_first_and_ends_soon() {
         .expect("an answer");
     assert_eq!(livez.status, 200);
 
-    let told = Instant::now();
-    let kill = Command::new("kill").arg(first.id().to_string()).status();
-    assert!(kill.expect("it runs").success());
-    let mut ended = None;
-    while ended.is_none() && told.elapsed() < PATIENCE {
-        ended = first.try_wait().expect("asked");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    eprintln!("it took {:?}", told.elapsed());
-    let ended = ended.expect("it does not wait for those who listen or are silent");
+    let ended = stop(&mut first).await;
     assert!(ended.success(), "{ended}");
-    let log = std::fs::read_to_string(dir.path().join("first.log")).expect("its log");
+    let log = std::fs::read_to_string(scene.dir.path().join("first.log")).expect("its log");
     assert!(!log.contains("cut off"), "{log}");
-    let now = leaders(&status(admins[1]).await);
+    let now = scene.leaders().await;
     assert!(
         now.iter().all(|leader| [2, 3].contains(leader)),
         "handed over, not waited for: {now:?}"
     );
+}
+
+/// Where leaders were spread, each rolling restart used to leave them on the nodes that were restarted
+/// first, until an operator spread them again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_restarted_leads_its_group_again() {
+    let (scene, mut first) = Scene::begin().await;
+    let spread = |now: &[u64]| {
+        let mut now = now.to_vec();
+        now.sort_unstable();
+        now == [1, 2, 3]
+    };
+    let start = Instant::now();
+    while scene.ask("/admin/rebalance", &json!({})).await != 200 {
+        assert!(start.elapsed() < PATIENCE, "its members are registered");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    scene.until("spread", PATIENCE, spread).await;
+    let before = scene.leaders().await;
+
+    let ended = stop(&mut first).await;
+    assert!(ended.success(), "{ended}");
+    let now = scene.leaders().await;
+    assert!(!now.contains(&1), "nobody handed it back: {now:?}");
+    let _first = scene.start_first();
+    let within = Duration::from_secs(40);
+    scene
+        .until("each leads its own again", within, |now| now == before)
+        .await;
 }

@@ -226,9 +226,12 @@ pub struct Scenario {
     /// When each of the first nodes, which begin with the release before, is upgraded; none: all
     /// begin with this one. Reaches words that not everybody understands.
     pub upgrades_ms: Vec<u64>,
-    /// Errands of an operator while people buy: keys made, used and revoked, leaders moved. Reaches
-    /// changes that are proposed twice, and trails that go through snapshots.
+    /// Errands of an operator while people buy: keys made, used and revoked, leaders moved and spread.
+    /// Reaches changes that are proposed twice, and trails that go through snapshots.
     pub clerk: u64,
+    /// Whether leaders are spread over the nodes at the beginning, as `usher init` does, and so go back
+    /// to a node that was away. Reaches a mover and faults that pull at the same leader.
+    pub spread: bool,
 }
 
 impl Default for Scenario {
@@ -274,6 +277,7 @@ impl Default for Scenario {
             backups: 0,
             upgrades_ms: Vec::new(),
             clerk: 0,
+            spread: false,
         }
     }
 }
@@ -384,6 +388,7 @@ impl Scenario {
             backups: Self::backups(seed),
             upgrades_ms: Self::upgrades(seed, nodes, lasts_ms),
             clerk: Self::clerk(seed),
+            spread: Stream::new(seed, "spread").percent(50),
         };
         // A draw of its own: it changes nobody else's.
         match Stream::new(seed, "scarce").percent(12) {

@@ -8,7 +8,8 @@ use crate::run::{cargo, check, root, target};
 /// See [`crate::Command::Upgrade`].
 #[derive(clap::Args)]
 pub struct Args {
-    /// The release to begin with, as git knows it; by default the newest tag.
+    /// The release to begin with, as git knows it; by default the newest tag or, where there are none, the
+    /// last commit of the version before this one.
     #[arg(long)]
     from: Option<String>,
     /// Places of the stadium.
@@ -23,7 +24,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), String> {
     let tag = match &args.from {
         Some(tag) => tag.clone(),
-        None => newest_tag()?,
+        None => match newest_tag() {
+            Some(tag) => tag,
+            None => last_of_the_version_before()?,
+        },
     };
     println!("from {tag}");
     let older = older(&tag)?;
@@ -42,14 +46,31 @@ pub fn run(args: &Args) -> Result<(), String> {
     check(demo)
 }
 
-fn newest_tag() -> Result<String, String> {
-    let mut describe = git(&["describe", "--tags", "--abbrev=0"]);
-    let told = describe.output().map_err(|error| error.to_string())?;
-    let tag = String::from_utf8_lossy(&told.stdout).trim().to_owned();
-    match told.status.success() && !tag.is_empty() {
-        true => Ok(tag),
-        false => Err("git knows no tag of a release; name one with --from".to_owned()),
-    }
+fn newest_tag() -> Option<String> {
+    told(&["describe", "--tags", "--abbrev=0"])
+}
+
+/// Tags stay behind when only a branch is cloned.
+fn last_of_the_version_before() -> Result<String, String> {
+    let version = format!("version = \"{}\"", env!("CARGO_PKG_VERSION"));
+    let raised = told(&[
+        "log",
+        "-1",
+        "--format=%h",
+        "-S",
+        &version,
+        "--",
+        "Cargo.toml",
+    ]);
+    let before = raised.and_then(|raised| told(&["rev-parse", "--short", &format!("{raised}^")]));
+    before.ok_or_else(|| "git does not know the release before; name one with --from".to_owned())
+}
+
+/// The first line that git answers, if it does.
+fn told(words: &[&str]) -> Option<String> {
+    let told = git(words).output().ok()?;
+    let line = String::from_utf8_lossy(&told.stdout).trim().to_owned();
+    (told.status.success() && !line.is_empty()).then_some(line)
 }
 
 /// The program of a release, built from git beside this one.

@@ -67,7 +67,13 @@ pub fn next(registry: &Registry, seen: &Seen, bounds: Bounds) -> Plan {
     };
     let gone = leaving.into_iter().filter(in_no_group);
     plan.steps.extend(gone.map(|node| Step::Gone { node }));
+    plan.steps.sort_by_key(is_farewell);
     plan
+}
+
+/// The mover runs where the system group leads: it hands that over when nothing else can be done.
+fn is_farewell(step: &Step) -> bool {
+    matches!(step, Step::MoveLeader { group, .. } if *group == SYSTEM_GROUP)
 }
 
 fn leaving(registry: &Registry) -> impl Iterator<Item = u64> {

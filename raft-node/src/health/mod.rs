@@ -30,6 +30,8 @@ pub enum Unfit {
     Room,
     /// Its clock is far from most of its peers'.
     Clock,
+    /// It stops.
+    Leaving,
 }
 
 impl Unfit {
@@ -46,6 +48,7 @@ impl std::fmt::Display for Unfit {
         f.write_str(match self {
             Self::Room => "its disk is full",
             Self::Clock => "its clock is wrong",
+            Self::Leaving => "it is being stopped",
         })
     }
 }
@@ -57,6 +60,7 @@ struct Heard {
     clock: PeerClock,
     level: Level,
     clock_is_far: bool,
+    leaving: bool,
     /// Its clock's offset was complained of.
     warned: bool,
 }
@@ -68,6 +72,7 @@ pub struct Health {
     room: Arc<Room>,
     peers: Mutex<BTreeMap<u64, Heard>>,
     clock_is_far: AtomicBool,
+    leaving: AtomicBool,
     stuck: Mutex<Vec<Stuck>>,
 }
 
@@ -83,6 +88,7 @@ impl Health {
             room,
             peers: Mutex::default(),
             clock_is_far: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             stuck: Mutex::default(),
         })
     }
@@ -158,6 +164,20 @@ impl Health {
             now_ms: self.clock.now_ms(),
             room: self.room.level() as u32,
             clock_is_far: self.clock_is_far(),
+            leaving: self.leaving.load(Ordering::Relaxed),
+        }
+    }
+
+    /// From now on this node says that it stops; false when it said so before.
+    pub(crate) fn leave(&self) -> bool {
+        !self.leaving.swap(true, Ordering::Relaxed)
+    }
+
+    /// A peer that stops says so without being asked: whoever hears it has it lead nothing more. Its
+    /// clock and its room are as they were; of a peer that is not known nothing is kept.
+    pub(crate) fn told(&self, node: u64, vitals: &peer::Vitals) {
+        if let Some(heard) = self.peers().get_mut(&node) {
+            heard.leaving = vitals.leaving;
         }
     }
 
@@ -174,6 +194,9 @@ impl Heard {
     }
 
     fn unfit(&self) -> Option<Unfit> {
-        Unfit::of(self.level, self.clock_is_far)
+        match self.leaving {
+            true => Some(Unfit::Leaving),
+            false => Unfit::of(self.level, self.clock_is_far),
+        }
     }
 }

@@ -11,11 +11,12 @@ use super::clocks::{PeerClock, ours_is_far};
 use super::hand_over::HandOver;
 use super::{Health, Heard};
 use crate::acquaint::links;
+use crate::admission::Part;
 use crate::client::Client;
 use crate::storage::Level;
 use crate::transport::link::Link;
 use crate::transport::peer;
-use crate::transport::wire::Kind;
+use crate::transport::wire::{self, Kind};
 
 /// Between two questions to a peer.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +35,28 @@ pub(crate) async fn keep(client: Client) {
         hand_over.offer(&client).await;
         tokio::time::sleep(ASK_EVERY).await;
     }
+}
+
+/// How long a node that stops waits for its peers to have heard so.
+const TOLD_WITHIN: Duration = Duration::from_millis(200);
+
+/// Tells everybody that this node stops, before it hands over: who wants it to lead (a placement) would
+/// have what it hands over handed back.
+pub(crate) async fn take_leave(client: &Client) {
+    let health = &client.shared.health;
+    if !health.leave() {
+        return;
+    }
+    let group = health.config.groups.first().copied().unwrap_or(0);
+    let vitals = wire::encode(&health.vitals(Part::Unknown));
+    let told = links(client).into_iter().map(|(_, link)| {
+        let vitals = vitals.clone();
+        async move {
+            // Who does not hear it finds out within a second, by asking.
+            let _ = link.call(group, Kind::Vitals, vitals, TOLD_WITHIN).await;
+        }
+    });
+    join_all(told).await;
 }
 
 async fn ask(health: &Health, node: u64, link: &Link) {
@@ -62,6 +85,7 @@ async fn ask(health: &Health, node: u64, link: &Link) {
             _ => Level::Scarce,
         },
         clock_is_far: vitals.clock_is_far,
+        leaving: vitals.leaving,
         warned,
     };
     peers.insert(node, heard);

@@ -13,12 +13,13 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use probes::Bug;
+use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 use trace::Trace;
 
 use super::lane::{Answers, Lane};
 use super::peer::peer_server::Peer;
-use super::peer::{Committed, Frame, Frames, SnapshotPiece, SnapshotReply};
+use super::peer::{Committed, Frame, Frames, SnapshotPiece, SnapshotReply, Vitals};
 use super::traffic::Traffic;
 use super::wire::{self, ANSWER, Kind, REFUSED, Reason, Refused, Unreadable};
 use super::{snapshot, sockets};
@@ -215,6 +216,12 @@ fn dispatch(served: &Served, frame: Frame, lane: &Lane) -> Option<BoxFuture<'sta
         }
     };
     if kind == Kind::Vitals {
+        // Who asks sends nothing; who has something to tell sends its own.
+        if let Ok(told) = Vitals::decode(frame.payload)
+            && told.leaving
+        {
+            served.health.told(frame.from, &told);
+        }
         let part = Part::of(frame.from, &served.groups, &served.admission);
         answerer.accept(wire::encode(&served.health.vitals(part)));
         return None;

@@ -12,13 +12,16 @@
 mod document;
 mod scene;
 
+use std::collections::BTreeSet;
+
 use document::{Procedure, procedures};
 use scene::Scene;
 
 const DOCUMENT: &str = include_str!("../../../docs/operations.md");
 /// Every procedure, in the order of the document.
-const TRIED: [&str; 14] = [
+const TRIED: [&str; 15] = [
     "Settings",
+    "Begin a cluster",
     "See who is there",
     "Add a node",
     "Survive more failures",
@@ -39,6 +42,19 @@ fn every_procedure_is_tried() {
     let found = procedures(DOCUMENT);
     let found: Vec<&str> = found.iter().map(|found| &*found.heading).collect();
     assert_eq!(found, TRIED);
+}
+
+/// Somebody is woken at night, and the document has to know why.
+#[test]
+fn every_alarm_has_its_line_and_no_line_is_about_an_alarm_that_is_none() {
+    let rules = include_str!("../../../deploy/prometheus/alerts.yml").lines();
+    let named = rules.filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let alarms: BTreeSet<&str> = named.collect();
+    let rows = DOCUMENT.lines().filter(|line| line.starts_with('|'));
+    let told = rows.filter_map(|row| row.split('`').nth(1));
+    let told: BTreeSet<&str> = told.filter(|name| name.starts_with("Usher")).collect();
+    assert!(alarms.len() > 15);
+    assert_eq!(told, alarms);
 }
 
 fn commands(heading: &str) -> Vec<String> {
@@ -67,13 +83,29 @@ async fn settings_are_made_and_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_is_begun_and_its_leaders_are_spread() {
+    let mut scene = Scene::before(3);
+    for command in commands(TRIED[1]) {
+        if command == "usher init" {
+            scene.all_alive().await;
+        }
+        scene.run_here(&command).await;
+    }
+    let leads = scene.counts("leads").await;
+    assert_eq!(leads, [(1, 1), (2, 1), (3, 1)]);
+    scene.run_here("usher init").await;
+    scene.all_ready().await;
+    assert_eq!(scene.view("/admin/members").await["placement"], 2, "once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_there_is_seen_and_reported_and_a_node_is_added() {
     let mut scene = Scene::of(3).await;
-    follow(&mut scene, TRIED[1]).await;
-    follow(&mut scene, TRIED[9]).await;
+    follow(&mut scene, TRIED[2]).await;
+    follow(&mut scene, TRIED[10]).await;
     assert!(scene.dir.path().join("bundle.tar.gz").exists());
     scene.prepare(4);
-    follow(&mut scene, TRIED[2]).await;
+    follow(&mut scene, TRIED[3]).await;
     let votes = scene.counts("votes").await;
     assert_eq!(votes.len(), 4);
     assert!(votes.iter().all(|(_, votes)| *votes > 0), "{votes:?}");
@@ -84,7 +116,7 @@ async fn five_nodes_vote_and_survive_more() {
     let mut scene = Scene::of(3).await;
     scene.joined(4).await;
     scene.joined(5).await;
-    follow(&mut scene, TRIED[3]).await;
+    follow(&mut scene, TRIED[4]).await;
     let votes = scene.counts("votes").await;
     assert!(votes.iter().all(|(_, votes)| *votes == 3), "{votes:?}");
 }
@@ -93,10 +125,10 @@ async fn five_nodes_vote_and_survive_more() {
 async fn a_node_is_taken_out_of_service_and_later_for_ever() {
     let mut scene = Scene::of(3).await;
     scene.joined(4).await;
-    follow(&mut scene, TRIED[4]).await;
+    follow(&mut scene, TRIED[5]).await;
     let votes = scene.counts("votes").await;
     assert!(votes[2].1 > 0, "it votes again: {votes:?}");
-    follow(&mut scene, TRIED[5]).await;
+    follow(&mut scene, TRIED[6]).await;
     assert_eq!(scene.view("/admin/members").await["gone"][0], 3);
 }
 
@@ -104,14 +136,14 @@ async fn a_node_is_taken_out_of_service_and_later_for_ever() {
 async fn a_node_is_replaced() {
     let mut scene = Scene::of(3).await;
     scene.prepare(4);
-    follow(&mut scene, TRIED[6]).await;
+    follow(&mut scene, TRIED[7]).await;
     assert_eq!(scene.counts("votes").await, [(1, 3), (2, 3), (4, 3)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_is_moved_and_an_upgrade_is_finished() {
     let mut scene = Scene::of(4).await;
-    follow(&mut scene, TRIED[7]).await;
+    follow(&mut scene, TRIED[8]).await;
     let mut leader = 0;
     for _ in 0..100 {
         let members = scene.view("/admin/members").await;
@@ -122,7 +154,7 @@ async fn a_leader_is_moved_and_an_upgrade_is_finished() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(leader, 4);
-    follow(&mut scene, TRIED[8]).await;
+    follow(&mut scene, TRIED[9]).await;
     let version = scene.view("/admin/version").await["version"].as_u64();
     assert_eq!(version, Some(cluster::version::NEWEST.into()));
 }
@@ -133,7 +165,7 @@ async fn what_is_left_of_a_lost_majority_becomes_a_cluster() {
     let event = scene.sell().await;
     scene.stop_all();
     scene.lose(&[2, 3]);
-    for command in commands(TRIED[10]) {
+    for command in commands(TRIED[11]) {
         if command.contains("--join") {
             // The new file is there now; a third voter joins like the second.
             scene.all_ready().await;
@@ -158,11 +190,11 @@ async fn what_is_left_of_a_lost_majority_becomes_a_cluster() {
 async fn a_cluster_is_backed_up_and_restored_into_a_new_one() {
     let mut scene = Scene::of(3).await;
     let event = scene.sell().await;
-    follow(&mut scene, TRIED[11]).await;
     follow(&mut scene, TRIED[12]).await;
+    follow(&mut scene, TRIED[13]).await;
     scene.prepare_heirs();
     scene.stop_all();
-    follow(&mut scene, TRIED[13]).await;
+    follow(&mut scene, TRIED[14]).await;
     scene.all_ready().await;
     assert_eq!(scene.held(&event).await, 2);
 }

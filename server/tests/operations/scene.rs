@@ -41,6 +41,17 @@ impl Drop for Started {
 impl Scene {
     /// A new cluster of so many nodes that is ready.
     pub async fn of(nodes: u64) -> Self {
+        let mut scene = Self::before(nodes);
+        for index in 0..scene.cluster.nodes.len() {
+            scene.cluster.start_node(index).expect("it starts");
+        }
+        scene.cluster.begin().await.expect("they are ready");
+        scene.run("usher cluster watch").await;
+        scene
+    }
+
+    /// Files of so many nodes that nobody has started.
+    pub fn before(nodes: u64) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let plan = Plan {
             nodes,
@@ -48,15 +59,13 @@ impl Scene {
             dir: dir.path().to_owned(),
             first_port: None,
         };
-        let started = Cluster::start_program(&plan, USHER.into()).await;
-        let cluster = started.expect("they are ready");
-        let scene = Self {
+        let cluster = Cluster::lay_out(&plan, USHER.into()).expect("ports and a provider");
+        cluster.write_configs().expect("files");
+        Self {
             cluster,
             dir,
             started: Vec::new(),
-        };
-        scene.run("usher cluster watch").await;
-        scene
+        }
     }
 
     /// The file of a node that may join, and the directory for its data.
@@ -180,13 +189,22 @@ impl Scene {
 
     /// Waits until every node that the operator started is ready.
     pub async fn all_ready(&self) {
+        self.all_say_yes("/readyz").await;
+    }
+
+    /// Waits until every node that the operator started runs.
+    pub async fn all_alive(&self) {
+        self.all_say_yes("/livez").await;
+    }
+
+    async fn all_say_yes(&self, probe: &str) {
         for node in &self.started {
             let (pool, start) = (Pool::new(node.http, 1), Instant::now());
             loop {
-                let answer = pool.call(&Request::get("/readyz"), ANSWER_WITHIN).await;
+                let answer = pool.call(&Request::get(probe), ANSWER_WITHIN).await;
                 match answer {
                     Ok(answer) if answer.status == 200 => break,
-                    other => assert!(start.elapsed() < READY_WITHIN, "not ready: {other:?}"),
+                    other => assert!(start.elapsed() < READY_WITHIN, "{probe}: {other:?}"),
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -220,7 +238,8 @@ impl Scene {
         let cluster = self.config("node-1.toml")["cluster_id"].clone();
         let cluster = cluster.as_str().expect("an id").to_owned();
         command = command.replace("CLUSTER_ID", &cluster);
-        let asks = command.starts_with("usher cluster");
+        let mut asking = ["usher cluster", "usher init"].iter();
+        let asks = asking.any(|words| command.starts_with(words));
         if asks && !command.contains("--admin") {
             command = format!("{command} --admin {}", admins[0]);
         }

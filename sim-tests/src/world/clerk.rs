@@ -1,5 +1,5 @@
-//! An operator at a desk: makes keys of the API, uses them, revokes them, moves leaders, while everything
-//! goes wrong. What was granted is noted with the request's name, and judged in the end: each stands in
+//! An operator at a desk: makes keys of the API, uses them, revokes them, moves and spreads leaders, while
+//! everything goes wrong. What was granted is noted with the request's name, and judged in the end: each stands in
 //! the trail, once (`checker/operators_are_on_record`). A node that knows that a key is revoked must
 //! refuse it.
 
@@ -22,6 +22,8 @@ use crate::seed::Stream;
 const PATIENCE: Duration = Duration::from_secs(12);
 /// Looks whether a node has heard of a revocation.
 const LOOKS_MAX: u32 = 40;
+/// What spreading leaders is called in the trail.
+const SPREAD: &str = "cluster.rebalance";
 /// An order that nobody made.
 const ORDER: &str = "/api/v1/orders/00000000-0000-4000-8000-000000000000";
 
@@ -33,13 +35,29 @@ pub async fn work(world: Arc<World>, history: Arc<History>) {
         world,
         history,
     };
+    if clerk.world.scenario.spread {
+        // Refused until the members are registered.
+        let done = clerk
+            .insist(
+                "first",
+                SPREAD,
+                "POST",
+                "/operator/admin/rebalance",
+                &json!({}),
+            )
+            .await;
+        if done {
+            clerk.world.tally.count("leaders are spread at first");
+        }
+    }
     let pause = clerk.world.scenario.lasts_ms / (errands + 1);
     for number in 0..errands {
         let ms = clerk.chance.between(pause / 2, pause);
         tokio::time::sleep(Duration::from_millis(ms)).await;
-        match clerk.chance.percent(25) {
-            true => clerk.move_a_leader(number).await,
-            false => clerk.issue_and_revoke(number).await,
+        match clerk.chance.below(100) {
+            0..20 => clerk.move_a_leader(number).await,
+            20..35 => clerk.spread_leaders(number).await,
+            _ => clerk.issue_and_revoke(number).await,
         }
     }
 }
@@ -106,19 +124,29 @@ impl Clerk {
         let group = self.chance.below(u64::from(self.world.scenario.shards) + 1);
         let to = members[self.chance.below(members.len() as u64) as usize] + 1;
         let body = json!({ "group": group, "to": to });
-        let path = "/operator/admin/move-leader";
-        // Once: it may have good reasons to refuse.
-        let request = format!("clerk-{number}-move");
+        self.try_once(number, "leader.move", "/operator/admin/move-leader", &body)
+            .await;
+    }
+
+    async fn spread_leaders(&self, number: u64) {
+        self.try_once(number, SPREAD, "/operator/admin/rebalance", &json!({}))
+            .await;
+        self.world.tally.count("leaders are spread again");
+    }
+
+    /// Asks somebody, once: there may be good reasons to refuse.
+    async fn try_once(&self, number: u64, action: &str, path: &str, body: &Value) {
+        let request = format!("clerk-{number}-{action}");
         if let Some(alive) = self.world.somebody(self.chance.next()) {
-            let (status, _) = self.ask(&alive, "POST", path, &request, "", &body).await;
-            self.noted(status, &request, "leader.move");
+            let (status, _) = self.ask(&alive, "POST", path, &request, "", body).await;
+            self.noted(status, &request, action);
         }
     }
 
     /// Asks one node after the other until it was granted; whether it was.
     async fn insist(
         &self,
-        number: u64,
+        number: impl std::fmt::Display,
         action: &str,
         method: &str,
         path: &str,

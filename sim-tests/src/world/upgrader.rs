@@ -44,6 +44,9 @@ pub async fn keep(world: Arc<World>, history: Arc<History>) {
             let said = raise(&world, chance.below(64)).await;
             history.note(&format!("the version may be raised too early: {said:?}"));
         }
+        if chance.percent(50) {
+            stop_in_good_order(&world, *node).await;
+        }
         upgrade(&world, *node);
         history.note(&format!("node {} runs the new release", node + 1));
     }
@@ -68,6 +71,18 @@ pub async fn keep(world: Arc<World>, history: Arc<History>) {
 pub fn over_by(upgrades_ms: &[u64], begun: Duration, healed: Duration) -> Duration {
     let last = upgrades_ms.iter().max().copied().unwrap_or(0);
     healed.max(begun + Duration::from_millis(last)) + RAISED_WITHIN + UNDER_WAY
+}
+
+/// As SIGTERM does: it says that it leaves, hands over what it leads, and stops.
+async fn stop_in_good_order(world: &World, node: usize) {
+    let Some(alive) = world.alive(node) else {
+        return;
+    };
+    let stopping = alive.node.clone();
+    let stopped = alive.does(async move { stopping.shutdown().await }).await;
+    if stopped.is_some() {
+        world.tally.count("30 a node stops in good order");
+    }
 }
 
 /// Starts a node again with the new release; one that is down is when it comes back.

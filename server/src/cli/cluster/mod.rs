@@ -1,7 +1,7 @@
 //! `usher cluster`: a cluster as its operators see and change it.
 
 mod change;
-mod members;
+pub mod members;
 mod status;
 mod upgrade;
 mod watch;

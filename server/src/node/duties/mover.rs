@@ -9,9 +9,10 @@ use cluster::SYSTEM_GROUP;
 use cluster::plan::next;
 use futures::future::BoxFuture;
 use raft_node::{Duty, Leadership};
+use tokio::time::Instant;
 
 use crate::node::backend::Replicas;
-use crate::node::members::{BOUNDS, MoverSays, act, look};
+use crate::node::members::{BOUNDS, MoverSays, Tenures, act, look};
 
 /// After a step: so that what it changed is seen.
 const AFTER_STEP: Duration = Duration::from_millis(50);
@@ -46,9 +47,11 @@ impl Duty for Mover {
             says.forget();
             // Only so that the same is not said over and over.
             let mut told = String::new();
+            // Only so that leaders do not come and go with a node that does.
+            let mut tenures = Tenures::default();
             loop {
                 let index = applied.borrow().index;
-                let pause = move_on(&lead, &replicas, &says, &mut told).await;
+                let pause = move_on(&lead, &replicas, &says, &mut told, &mut tenures).await;
                 if pause == AFTER_STEP {
                     tokio::time::sleep(pause).await;
                 } else {
@@ -67,10 +70,13 @@ async fn move_on(
     replicas: &Replicas,
     says: &MoverSays,
     told: &mut String,
+    tenures: &mut Tenures,
 ) -> Duration {
     let Some(look) = look(&lead.client, replicas).await else {
         return WHEN_DONE;
     };
+    let now = Instant::now();
+    tenures.note(&look, now);
     let plan = next(&look.registry, &look.seen, BOUNDS);
     let waits: Vec<String> = plan.blocked.iter().map(ToString::to_string).collect();
     let waits = waits.join("; ");
@@ -79,7 +85,8 @@ async fn move_on(
         *told = waits;
     }
     // One group's trouble must not keep the others: their steps do not depend on each other.
-    for step in &plan.steps {
+    let steps = plan.steps.iter();
+    for step in steps.filter(|step| !tenures.is_too_soon(&look, step, now)) {
         match act(&lead.client, &look, step).await {
             Ok(()) => {
                 tracing::info!(%step, "moved");

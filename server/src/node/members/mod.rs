@@ -5,6 +5,7 @@
 mod act;
 mod join;
 mod look;
+mod tenure;
 
 use std::sync::{Mutex, MutexGuard};
 
@@ -13,6 +14,7 @@ use cluster::plan::Bounds;
 pub use act::act;
 pub use join::{Introduction, introduce};
 pub use look::{Look, look};
+pub use tenure::Tenures;
 
 /// What counts as being there: caught up but for a moment's entries, heard of within a few of a
 /// leader's signs of life.
