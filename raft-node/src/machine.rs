@@ -62,6 +62,13 @@ pub trait Machine: Send + 'static {
     /// The whole state as parts of bounded size, in an order [`Machine::restore`] understands.
     fn save(&self) -> Vec<Bytes>;
 
+    /// The same of the state as it is now, to be encoded later and elsewhere: nothing is applied while
+    /// this runs, so a machine with much state copies it here and encodes the copy then.
+    fn freeze(&self) -> Frozen {
+        let parts = self.save();
+        Box::new(move || parts)
+    }
+
     /// Replaces the state by a saved one. On error the state is unusable and the node must stop.
     fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError>;
 }
@@ -95,10 +102,17 @@ impl Machine for Box<dyn Machine> {
         (**self).save()
     }
 
+    fn freeze(&self) -> Frozen {
+        (**self).freeze()
+    }
+
     fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {
         (**self).restore(parts)
     }
 }
+
+/// A machine's state as it was, and what encodes it; see [`Machine::freeze`].
+pub type Frozen = Box<dyn FnOnce() -> Vec<Bytes> + Send + Sync>;
 
 /// A committed entry that this release cannot read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

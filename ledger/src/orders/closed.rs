@@ -7,7 +7,7 @@ use crate::command::{CloseReason, OpenOrder, Pass, Want};
 use crate::ids::*;
 use crate::limits::{CLOSED_ORDER_KEPT_MS, CLOSED_ORDERS_MAX};
 use crate::orders::Order;
-use crate::table::Table;
+use crate::slab::{Keyed, Slab};
 
 /// Forgotten at most so many an entry: more than close in an entry on average, so memory is
 /// bounded, and few, so no entry stalls.
@@ -32,11 +32,20 @@ pub struct ClosedOrder {
     pub attempts: u8,
 }
 
-/// The remembered ones, oldest first to be forgotten.
+/// The remembered ones, oldest first to be forgotten. In a slab: there may be a million of them, and a
+/// table that grows copies all it has, which stopped every replica of the shard at the same entry.
 #[derive(Clone, Debug, Default)]
 pub struct ClosedOrders {
-    by_id: Table<OrderId, ClosedOrder>,
+    by_id: Slab<ClosedOrder>,
     by_age: VecDeque<OrderId>,
+}
+
+impl Keyed for ClosedOrder {
+    type Key = OrderId;
+
+    fn key(&self) -> OrderId {
+        self.id
+    }
 }
 
 impl ClosedOrders {
@@ -55,8 +64,12 @@ impl ClosedOrders {
 
     /// Remembers `order`; when that is one too many, tells which is forgotten for it.
     pub(crate) fn remember(&mut self, closed: ClosedOrder) {
-        if self.by_id.insert(closed.id, closed).is_none() {
-            self.by_age.push_back(closed.id);
+        match self.by_id.get_mut(&closed.id) {
+            Some(known) => *known = closed,
+            None => {
+                self.by_id.insert(closed);
+                self.by_age.push_back(closed.id);
+            }
         }
     }
 

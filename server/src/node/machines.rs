@@ -8,7 +8,7 @@ use cluster::catalogue::Catalogue;
 use cluster::version;
 use ledger::{Command, Ledger, ShardId, Timestamp};
 use probes::Bug;
-use raft_node::machine::{Entry, Machine, NotUnderstood, RestoreError};
+use raft_node::machine::{Entry, Frozen, Machine, NotUnderstood, RestoreError};
 
 use crate::read_model::Inbox;
 
@@ -42,6 +42,15 @@ impl<T> Shared<T> {
     pub fn look<R>(&self, look: impl FnOnce(&T, u64, u64) -> R) -> R {
         let state = self.read();
         look(&state.machine, state.applied, state.at_ms)
+    }
+
+    /// The same to keep, for walks that take longer than a copy does: a ledger that is looked at applies
+    /// nothing meanwhile.
+    pub fn copy(&self) -> (T, u64, u64)
+    where
+        T: Clone,
+    {
+        self.look(|machine, applied, at_ms| (machine.clone(), applied, at_ms))
     }
 
     // A panic while applying leaves a state that must not be used: poisoning stops the node,
@@ -133,10 +142,17 @@ impl Machine for LedgerMachine {
     }
 
     fn save(&self) -> Vec<Bytes> {
-        let state = self.shared.read();
-        let mut parts = vec![super::snapshot::header(state.applied, state.at_ms)];
-        parts.extend(proto::snapshot::save(&state.machine));
-        parts
+        self.freeze()()
+    }
+
+    /// Copying a stadium's ledger takes a fifth of the time that encoding it takes.
+    fn freeze(&self) -> Frozen {
+        let (ledger, applied, at_ms) = self.shared.copy();
+        Box::new(move || {
+            let mut parts = vec![super::snapshot::header(applied, at_ms)];
+            parts.extend(proto::snapshot::save(&ledger));
+            parts
+        })
     }
 
     fn restore(&mut self, parts: Vec<Bytes>) -> Result<(), RestoreError> {

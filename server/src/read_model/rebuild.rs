@@ -22,8 +22,8 @@ pub struct Base {
 }
 
 impl Base {
-    /// Copies what is needed of a ledger. The ledger waits meanwhile, as for a snapshot; written
-    /// is later.
+    /// Takes what is needed of a ledger: a copy, for it takes some times as long as to copy all of it.
+    /// Written is later.
     pub fn of(ledger: &Ledger, index: u64) -> Self {
         let mut puts = Vec::new();
         for closed in ledger.closed_orders() {

@@ -261,7 +261,10 @@ impl Writer {
         };
         let slot = self.slot.clone();
         let rebuilt = slot.with(|store| {
-            let base = self.ledgers[&shard].look(|ledger, index, _| Base::of(ledger, index));
+            let base = {
+                let (ledger, index, _) = self.ledgers[&shard].copy();
+                Base::of(&ledger, index)
+            };
             base.write(store, || self.breathe())
         });
         self.tried.insert(Some(shard), self.clock.monotonic());

@@ -20,10 +20,10 @@ impl Writer {
         self.retire_dead_segments().await;
         if std::mem::take(&mut self.rotated) {
             self.clean().await?;
-            self.prepare_spare().await;
             // A rewrite may itself have begun a segment; that is no reason for another one.
             self.rotated = false;
         }
+        self.go_on_with_spare().await;
         Ok(())
     }
 
@@ -68,24 +68,57 @@ impl Writer {
         Ok(())
     }
 
-    /// Sees to it that the next segment is there before it is needed.
-    pub(super) async fn prepare_spare(&mut self) {
+    /// Sees to it that the next segment is there before it is needed, a piece at a time: made in one go,
+    /// it kept everybody waiting for as long as a disk takes to write a whole segment.
+    pub(super) async fn go_on_with_spare(&mut self) {
         if !self.spares.is_empty() {
+            // One was given back meanwhile.
+            self.forget_unfinished().await;
             self.room.spare_is_missing(false);
             return;
         }
-        // Unique: segments of smaller numbers are in use or were spares before.
-        let number = self.open.sequence + 1;
-        let prepared = self.preparation().zeroed(number, self.segment_bytes).await;
-        let lacked = self.room.lacks_spare();
-        self.room.spare_is_missing(prepared.is_err());
-        match prepared {
-            Ok(_) => self.spares.push(number),
+        if let Err(error) = self.make_a_piece().await {
+            self.forget_unfinished().await;
             // Once, not at every beat.
-            Err(error) if !lacked => {
+            if !self.room.lacks_spare() {
                 tracing::warn!(%error, "cannot prepare the next log segment");
             }
-            Err(_) => {}
+            self.room.spare_is_missing(true);
+        }
+        // While it is only unfinished, what was known of room stays known.
+        if !self.spares.is_empty() {
+            self.room.spare_is_missing(false);
+        }
+    }
+
+    /// The same to its end, because it is needed now, or nobody waits yet.
+    pub(super) async fn finish_spare(&mut self) {
+        self.go_on_with_spare().await;
+        while self.unfinished.is_some() {
+            self.go_on_with_spare().await;
+        }
+    }
+
+    async fn make_a_piece(&mut self) -> io::Result<()> {
+        let mut unfinished = match self.unfinished.take() {
+            Some(unfinished) => unfinished,
+            // Unique: segments of smaller numbers are in use or were spares before.
+            None => {
+                let number = self.open.sequence + 1;
+                self.preparation().begin_spare(number).await?
+            }
+        };
+        let done = self.preparation().go_on(&mut unfinished).await;
+        match &done {
+            Ok(true) => self.spares.push(unfinished.number),
+            Ok(false) | Err(_) => self.unfinished = Some(unfinished),
+        }
+        done.map(|_| ())
+    }
+
+    async fn forget_unfinished(&mut self) {
+        if let Some(unfinished) = self.unfinished.take() {
+            self.preparation().give_up(&unfinished).await;
         }
     }
 

@@ -23,8 +23,10 @@ use crate::storage::identity::Identity;
 pub(super) const SPARES_MAX: usize = 2;
 /// Files are whole multiples of this.
 const BLOCK_BYTES: usize = 4096;
-/// Bytes zeroed by one write.
+/// Bytes zeroed by one write when somebody waits for the file.
 const ZERO_CHUNK_BYTES: usize = 1 << 20;
+/// Pieces in which the next segment is made between batches: a batch waits for one of them at most.
+const PIECES: usize = 64;
 
 /// What all of it needs.
 pub(super) struct Preparation<'a> {
@@ -33,7 +35,43 @@ pub(super) struct Preparation<'a> {
     pub(super) segment_bytes: usize,
 }
 
+/// The next segment while it is being made, piece by piece.
+pub(super) struct Unfinished {
+    pub(super) number: u64,
+    file: Arc<dyn File>,
+    zeroed: usize,
+}
+
 impl Preparation<'_> {
+    /// Begins to make a spare.
+    pub(super) async fn begin_spare(&self, number: u64) -> io::Result<Unfinished> {
+        let file = self.disk.open(&segment::spare_path(number), true).await?;
+        file.set_len(0).await?;
+        Ok(Unfinished {
+            number,
+            file,
+            zeroed: 0,
+        })
+    }
+
+    /// Makes the next piece of it, durable: what is left to the disk would delay the log's next sync.
+    /// True when it was the last one.
+    pub(super) async fn go_on(&self, spare: &mut Unfinished) -> io::Result<bool> {
+        let piece = (self.segment_bytes / PIECES).next_multiple_of(BLOCK_BYTES);
+        let count = piece.min(self.segment_bytes - spare.zeroed);
+        let zeros = Bytes::from(vec![0; count]);
+        spare.file.write_at(spare.zeroed as u64, zeros).await?;
+        spare.file.sync().await?;
+        spare.zeroed += count;
+        Ok(spare.zeroed >= self.segment_bytes)
+    }
+
+    /// One that did not fit is not left there half made: others may need the room.
+    pub(super) async fn give_up(&self, spare: &Unfinished) {
+        // If it cannot be removed, it is made anew at the next try.
+        let _ = self.disk.remove(&segment::spare_path(spare.number)).await;
+    }
+
     /// Keeps the spares that have the size in use, removes the others.
     pub(super) async fn usable_spares(&self, found: Vec<u64>) -> Result<Vec<u64>, StorageError> {
         let mut kept = Vec::new();

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
+use futures::{FutureExt, StreamExt};
 use probes::Bug;
 
-use super::prepare::Preparation;
+use super::prepare::{Preparation, Unfinished};
 use super::record::{EntryId, FRAME_BYTES, Place, Record};
 use super::recover::{OpenSegment, Recovered};
 use super::segment;
@@ -84,6 +84,8 @@ pub(crate) struct Writer {
     pub(super) mirror: BTreeMap<u32, GroupLog<Slot>>,
     pub(super) segments: BTreeMap<u64, Usage>,
     pub(super) spares: Vec<u64>,
+    /// The next spare, while there is none.
+    pub(super) unfinished: Option<Unfinished>,
     pub(super) open: OpenSegment,
     /// Everything before this offset of the open segment is durable.
     pub(super) synced: u32,
@@ -172,6 +174,7 @@ impl Writer {
             mirror,
             segments,
             spares,
+            unfinished: None,
             synced: open.written,
             open,
             buffer: BytesMut::new(),
@@ -181,7 +184,7 @@ impl Writer {
         let marked = writer.mark_synced().await;
         marked.map_err(StorageError::io("write", segment::DIRECTORY))?;
         writer.retire_dead_segments().await;
-        writer.prepare_spare().await;
+        writer.finish_spare().await;
         Ok(writer)
     }
 
@@ -199,7 +202,10 @@ impl Writer {
                 Next::Request(Some(first)) => first,
                 Next::Request(None) => break,
                 Next::Beat => {
-                    self.prepare_spare().await;
+                    match failed {
+                        None => self.go_on_with_spare().await,
+                        Some(_) => self.unfinished = None,
+                    }
                     continue;
                 }
             };
@@ -247,8 +253,15 @@ impl Writer {
         }
     }
 
-    /// The next request; or a beat, while there is no segment to go on in.
+    /// The next request; or a beat, while there is no segment to go on in, or nothing better to do than
+    /// to make one.
     async fn next(&self, queue: &mut mpsc::UnboundedReceiver<Request>) -> Next {
+        if self.unfinished.is_some() {
+            return match queue.next().now_or_never() {
+                Some(request) => Next::Request(request),
+                None => Next::Beat,
+            };
+        }
         if !self.room.lacks_spare() {
             return Next::Request(queue.next().await);
         }
@@ -442,6 +455,10 @@ impl Writer {
         Record::Sealed.encode(0, self.place(), self.synced, &mut self.buffer);
         self.flush(true).await?;
         let sequence = self.open.sequence + 1;
+        if self.unfinished.is_some() {
+            // Under this very number: nobody may go on making what has become a segment.
+            self.finish_spare().await;
+        }
         let spare = self.spares.pop();
         let place = self.preparation();
         let begin = || place.begin(sequence, &self.mirror, first_bytes, spare);

@@ -44,11 +44,11 @@ pub(super) async fn digests(
         let ledgers = admin.replicas.ledgers.iter();
         let ledgers = ledgers.filter(|(shard, _)| wanted(shard));
         let ledgers = ledgers.map(|(shard, replica)| {
-            let (applied, digest) = replica.look(|ledger, applied, _| (applied, ledger.digest()));
+            let (ledger, applied, _) = replica.copy();
             DigestView {
                 group: shard.0.into(),
                 applied,
-                digest: hex(digest),
+                digest: hex(ledger.digest()),
             }
         });
         ledgers.collect()
@@ -72,7 +72,8 @@ pub(super) async fn audit(
                 .catalogue
                 .look(|catalogue, _, _| catalogue.event(event).cloned())
         };
-        replica.look(|ledger, applied, _| audit_view::view(ledger, applied, &names))
+        let (ledger, applied, _) = replica.copy();
+        audit_view::view(&ledger, applied, &names)
     };
     walked("AUDIT_FAILED", walk).await
 }
