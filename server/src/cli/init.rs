@@ -8,9 +8,10 @@ use tokio::time::Instant;
 use super::admin_client::AdminClient;
 use super::cluster::members;
 use super::{CliError, say};
+use crate::node::admin::GroupSeenView;
 
-/// How long the members of a new cluster may take to be registered.
-const REGISTERED_WITHIN: Duration = Duration::from_secs(30);
+/// How long a new cluster may take until its members are registered and every group has a leader.
+const SPREAD_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Initializes a new cluster through any one of its nodes.
@@ -34,30 +35,43 @@ pub async fn run(args: Args) -> Result<ExitCode, CliError> {
     let answer = client.post("/admin/init", "{}").await?;
     say(&format!("initialized: {answer}"));
     if !args.keep_leaders {
-        spread_leaders(&client).await?;
+        spread_leaders(&client).await;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Once: a placement that somebody changed, or that says who had better lead, stays as it is.
-async fn spread_leaders(client: &AdminClient) -> Result<(), CliError> {
-    let until = Instant::now() + REGISTERED_WITHIN;
-    let placed = loop {
-        let members = members::ask(client).await?;
-        if members.placement > 0 {
-            break members;
+/// The cluster exists by then: whatever keeps leaders where they are is told, and no failure.
+async fn spread_leaders(client: &AdminClient) {
+    let until = Instant::now() + SPREAD_WITHIN;
+    loop {
+        match spread_once(client).await {
+            Ok(true) => say("leaders are being spread over its nodes (usher cluster watch)"),
+            Ok(false) => {}
+            Err(_) if Instant::now() < until => {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+            Err(error) => say(&format!(
+                "leaders are not spread ({error}); later: usher cluster rebalance"
+            )),
         }
-        if Instant::now() >= until {
-            say("its members are not registered yet; later: usher cluster rebalance");
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    };
-    let mut groups = placed.groups.iter();
-    let wanted = groups.any(|group| group.wanted_leader.is_some());
-    if placed.placement == 1 && !wanted {
-        client.post("/admin/rebalance", "{}").await?;
-        say("leaders are being spread over its nodes (usher cluster watch)");
+        return;
     }
-    Ok(())
+}
+
+/// Once: a placement that somebody changed, or that says who had better lead, stays as it is. Whether
+/// there was something to say.
+async fn spread_once(client: &AdminClient) -> Result<bool, CliError> {
+    let members = members::ask(client).await?;
+    let wanted = |group: &GroupSeenView| group.wanted_leader.is_some();
+    match members.placement {
+        0 => Err(CliError::Failed(
+            "its members are not registered yet".to_owned(),
+        )),
+        1 if !members.groups.iter().any(wanted) => {
+            client.post("/admin/rebalance", "{}").await?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
 }
