@@ -91,6 +91,7 @@ async fn move_on(
             Ok(()) => {
                 tracing::info!(%step, "moved");
                 says.did(step.to_string());
+                tenures.moved(step);
                 return AFTER_STEP;
             }
             Err(why) => {

@@ -41,6 +41,13 @@ impl Tenures {
         }
     }
 
+    /// This mover had somebody lead a group: on the way to what is wanted, nobody has to be patient.
+    pub fn moved(&mut self, step: &Step) {
+        if let Step::MoveLeader { group, to } = step {
+            self.leaders.insert(*group, (*to, None));
+        }
+    }
+
     /// Whether a step only gives a leadership back, and somebody took it a moment ago.
     pub fn is_too_soon(&self, look: &Look, step: &Step, now: Instant) -> bool {
         let Step::MoveLeader { group, to } = step else {
@@ -107,6 +114,13 @@ mod tests {
         assert!(
             !tenures.is_too_soon(&look(2, 3), &BACK, after(32)),
             "an operator's word"
+        );
+        let aside = Step::MoveLeader { group: 4, to: 2 };
+        tenures.moved(&aside);
+        tenures.note(&look(2, 2), after(33));
+        assert!(
+            !tenures.is_too_soon(&look(2, 2), &BACK, after(33)),
+            "on the way"
         );
     }
 
