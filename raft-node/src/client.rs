@@ -23,13 +23,31 @@ use crate::transport::peer;
 use crate::transport::wire::{Kind, Reason, Refused};
 use crate::watch;
 
-/// Between two tries, unless the leader changes sooner.
+/// Between two tries at last, unless the leader changes sooner.
 const RETRY_EVERY: Duration = Duration::from_millis(50);
+/// Before the second try; from then on twice as long each time. Who was just elected opens its door a few
+/// milliseconds later, and nobody is told: with 50 ms at once, they were most of what a leader's move cost.
+const RETRY_FIRST: Duration = Duration::from_millis(4);
 
 /// Proposes and reads. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
+}
+
+/// How long to wait before the next try.
+pub(crate) struct Patience(Duration);
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Self(RETRY_FIRST)
+    }
+
+    fn next(&mut self) -> Duration {
+        let now = self.0;
+        self.0 = (now * 2).min(RETRY_EVERY);
+        now
+    }
 }
 
 /// What one try came to.
@@ -53,7 +71,7 @@ impl Client {
             return Err(ProposeError::TooLarge { bytes, max });
         }
         let until = self.now() + deadline;
-        let mut hint = None;
+        let (mut hint, mut patience) = (None, Patience::new());
         loop {
             let leader = *group.leader.borrow();
             let own = self.shared.config.node_id;
@@ -73,7 +91,7 @@ impl Client {
             match tried {
                 Try::Done(committed) => return Ok(committed),
                 Try::Elsewhere(elsewhere) => {
-                    self.before_retry(group, leader, elsewhere, until)
+                    self.before_retry(group, leader, elsewhere, until, &mut patience)
                         .await
                         .ok_or(ProposeError::NoLeader)?;
                     hint = elsewhere;
@@ -178,7 +196,7 @@ impl Client {
             return Ok(group.applied.borrow().index);
         }
         let until = self.now() + deadline;
-        let mut hint = None;
+        let (mut hint, mut patience) = (None, Patience::new());
         loop {
             let leader = *group.leader.borrow();
             let node = hint.take().or(leader.node);
@@ -189,7 +207,7 @@ impl Client {
             match tried {
                 Ok(index) => return Ok(index),
                 Err(elsewhere) => {
-                    self.before_retry(group, leader, elsewhere, until)
+                    self.before_retry(group, leader, elsewhere, until, &mut patience)
                         .await
                         .ok_or(ReadError::NoLeader)?;
                     hint = elsewhere;
@@ -275,6 +293,7 @@ impl Client {
         seen: Leader,
         elsewhere: Option<u64>,
         until: Duration,
+        patience: &mut Patience,
     ) -> Option<()> {
         let left = until.saturating_sub(self.now());
         if left.is_zero() {
@@ -282,7 +301,7 @@ impl Client {
         }
         let news = elsewhere.is_some() && elsewhere != seen.node;
         if !news {
-            let patience = RETRY_EVERY.min(left);
+            let patience = patience.next().min(left);
             group.wait_leader_change(seen, patience).await;
         }
         Some(())

@@ -16,7 +16,7 @@ pub use self::stranger::StrangerError;
 use bytes::Bytes;
 use prost::Message;
 
-use crate::client::Client;
+use crate::client::{Client, Patience};
 use crate::error::AdminError;
 use crate::group::Group;
 use crate::transport::link::CallError;
@@ -182,7 +182,7 @@ impl Client {
         let group = self.shared.group(group).ok_or(AdminError::Stopped)?;
         let payload = wire::encode(&peer::AdminRequest { call: Some(call) });
         let until = self.now() + deadline;
-        let mut hint = None;
+        let (mut hint, mut patience) = (None, Patience::new());
         loop {
             let leader = *group.leader.borrow();
             let node = match hint.take().or(leader.node) {
@@ -206,7 +206,7 @@ impl Client {
                     Err(_) => return Err(AdminError::OutcomeUnknown),
                 },
             };
-            self.before_retry(group, leader, elsewhere, until)
+            self.before_retry(group, leader, elsewhere, until, &mut patience)
                 .await
                 .ok_or(AdminError::NoLeader)?;
             hint = elsewhere;

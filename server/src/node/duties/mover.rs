@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use crate::node::backend::Replicas;
 use crate::node::members::{BOUNDS, MoverSays, Tenures, act, look};
 
-/// After a step: so that what it changed is seen.
-const AFTER_STEP: Duration = Duration::from_millis(50);
+/// After a step: so that what it changed is seen, and those who buy have time to get over it. With 50 ms
+/// the moves of a whole cluster took a second, and in that second every sixth reservation was slow.
+const AFTER_STEP: Duration = Duration::from_millis(150);
 /// While something waits: for a node to come back, or to catch up.
 const WHILE_WAITING: Duration = Duration::from_millis(500);
 /// When there is nothing to do; a change of the registry wakes it sooner.
