@@ -30,15 +30,23 @@ struct Hold {
 }
 
 /// A shard's clock, and where it stood still. While holds are live it beats; a longer gap between
-/// stamps is time in which no quorum took an entry, also when it is too short to be given back.
+/// stamps is time in which no quorum took an entry, also when it is too short to be given back. With many
+/// entries in flight stamps go on while nothing is committed, so that shows between applications alone
+/// (seed 4: a sweep waited 1.6 s for its quorum, and seven entries were stamped behind it).
 #[derive(Default)]
 struct Clock {
     last: Timestamp,
     gaps: Vec<(Timestamp, Timestamp)>,
+    applied: Duration,
+    stalls: Vec<(Duration, Duration)>,
 }
 
 impl Clock {
-    fn beat(&mut self, at: Timestamp) {
+    fn beat(&mut self, at: Timestamp, applied_at: Duration) {
+        if self.applied > Duration::ZERO && millis(applied_at, self.applied) > CLOCK_BEAT_MS {
+            self.stalls.push((self.applied, applied_at));
+        }
+        self.applied = self.applied.max(applied_at);
         if self.last.0 > 0 && at.since_ms(self.last) > CLOCK_BEAT_MS {
             self.gaps.push((self.last, at));
         }
@@ -51,6 +59,19 @@ impl Clock {
         gaps.map(|(began, ended)| to.min(*ended).since_ms(from.max(*began)))
             .sum()
     }
+
+    /// How long nothing was committed in the `last_ms` before a moment.
+    fn stalled(&self, last_ms: u64, to: Duration) -> u64 {
+        let from = to.saturating_sub(Duration::from_millis(last_ms));
+        let stalls = self.stalls.iter();
+        stalls
+            .map(|(began, ended)| millis(to.min(*ended), from.max(*began)))
+            .sum()
+    }
+}
+
+fn millis(later: Duration, earlier: Duration) -> u64 {
+    later.saturating_sub(earlier).as_millis() as u64
 }
 
 struct End {
@@ -108,7 +129,7 @@ fn follow(
     let mut clocks: BTreeMap<ShardId, Clock> = BTreeMap::new();
     for entry in &course.trail {
         let clock = clocks.entry(entry.shard).or_default();
-        clock.beat(entry.at);
+        clock.beat(entry.at, entry.applied_at);
         // Command by command: one entry may hold an order and begin to pay it (seed 653).
         for act in &entry.acts {
             if let Some((order, late)) = starts_to_pay(entry, act, &live) {
@@ -195,6 +216,7 @@ fn ended(
     }
     let late = entry.at.since_ms(deadline);
     let stood_still = clock.stood_still(deadline, entry.at);
+    let stood_still = stood_still.max(clock.stalled(late, entry.applied_at));
     (why == CloseReason::Expired && until.is_some() && late > LATE_MS + stood_still)
         .then(|| format!("{order} ended {late} ms late; for {stood_still} ms no entry was taken"))
 }
@@ -292,6 +314,35 @@ mod tests {
         assert_eq!(run(8_999, CloseReason::Expired).len(), 1);
         assert_eq!(run(8_999, CloseReason::Refused).len(), 1);
         assert_eq!(run(10_101, CloseReason::Expired).len(), 1);
+    }
+
+    /// With several entries in flight they are stamped, and wait for their quorum together.
+    #[test]
+    fn while_nothing_is_committed_no_sweep_is_late() {
+        let run = |stalls_from: u64| {
+            let beats = (1_200..10_600).step_by(200);
+            let mut trail = vec![held(1, 1_000, 9_000)];
+            trail.extend(
+                (2..)
+                    .zip(beats)
+                    .map(|(index, at)| entry(1, index, at, Vec::new())),
+            );
+            trail.push(ends(trail.len() as u64 + 1, 10_600, CloseReason::Expired));
+            for entry in &mut trail {
+                let stamped = entry.at.0;
+                let applied = if stamped < stalls_from {
+                    stamped
+                } else {
+                    10_601
+                };
+                entry.applied_at = Duration::from_millis(applied);
+            }
+            let mut course = with(trail);
+            course.yes.push(told(9_000));
+            check(&course).len()
+        };
+        assert_eq!(run(9_800), 0, "committed again 800 ms later");
+        assert_eq!(run(10_400), 1, "that explains a fifth of a second alone");
     }
 
     #[test]
