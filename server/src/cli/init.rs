@@ -68,7 +68,8 @@ async fn spread_once(client: &AdminClient) -> Result<bool, CliError> {
         0 => Err(CliError::Failed(
             "its members are not registered yet".to_owned(),
         )),
-        1 if !members.groups.iter().any(wanted) => {
+        // Of one node there is nothing to say.
+        1 if members.nodes.len() > 1 && !members.groups.iter().any(wanted) => {
             client.post("/admin/rebalance", "{}").await?;
             Ok(true)
         }
