@@ -118,7 +118,7 @@ impl Writer {
 
     async fn forget_unfinished(&mut self) {
         if let Some(unfinished) = self.unfinished.take() {
-            self.preparation().give_up(&unfinished).await;
+            self.preparation().give_up(unfinished.number).await;
         }
     }
 

@@ -67,9 +67,9 @@ impl Preparation<'_> {
     }
 
     /// One that did not fit is not left there half made: others may need the room.
-    pub(super) async fn give_up(&self, spare: &Unfinished) {
+    pub(super) async fn give_up(&self, number: u64) {
         // If it cannot be removed, it is made anew at the next try.
-        let _ = self.disk.remove(&segment::spare_path(spare.number)).await;
+        let _ = self.disk.remove(&segment::spare_path(number)).await;
     }
 
     /// Keeps the spares that have the size in use, removes the others.
@@ -99,19 +99,16 @@ impl Preparation<'_> {
     }
 
     /// A file of zeros, durable: writing into it later changes no metadata, so a sync is one write.
-    /// One that does not fit is not left there half made: others may need the room.
     pub(super) async fn zeroed(&self, number: u64, size: usize) -> io::Result<Arc<dyn File>> {
         let made = self.make_zeroed(number, size).await;
         if made.is_err() {
-            // If it cannot be removed, it is made anew at the next try.
-            let _ = self.disk.remove(&segment::spare_path(number)).await;
+            self.give_up(number).await;
         }
         made
     }
 
     async fn make_zeroed(&self, number: u64, size: usize) -> io::Result<Arc<dyn File>> {
-        let file = self.disk.open(&segment::spare_path(number), true).await?;
-        file.set_len(0).await?;
+        let file = self.begin_spare(number).await?.file;
         let mut at = 0;
         while at < size {
             let count = ZERO_CHUNK_BYTES.min(size - at);
