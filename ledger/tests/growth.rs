@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::names::SHOW;
+use common::names::{SHOW, spread};
 use ledger::command::{CloseReason, LegWant, OpenOrder, Want};
 use ledger::event::{EventPlan, EventRules, Layout, Sale, SectionPlan};
 use ledger::*;
@@ -27,11 +27,6 @@ fn apply(ledger: &mut Ledger, at: u64, command: Command) {
         draw: [0; 32],
     };
     ledger.apply(stamp, &command).unwrap();
-}
-
-/// Ids as they come in life: spread over all their bits.
-fn spread(n: u64) -> u128 {
-    (u128::from(n) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
 }
 
 #[test]

@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::names::SHOW;
+use common::names::{SHOW, spread};
 use ledger::command::{LegWant, OpenOrder, Pass, Want};
 use ledger::event::{EventPlan, EventRules, Layout, QueueRules, Sale, SectionPlan};
 use ledger::payment::{PaymentResult, PaymentStep};
@@ -65,11 +65,6 @@ fn apply(ledger: &mut Ledger, at: u64, command: Command) -> Receipt {
         draw: [0; 32],
     };
     ledger.apply(stamp, &command).unwrap()
-}
-
-/// Ids as they come in life: spread over all their bits.
-fn spread(n: u64) -> u128 {
-    (u128::from(n) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
 }
 
 fn order(n: u64) -> OrderId {

@@ -25,3 +25,8 @@ pub fn order(name: &str) -> OrderId {
         .map_or(1, |(_, home)| home.parse().expect("a shard after @"));
     OrderId::new(ShardId(home), number(name))
 }
+
+/// Ids as they come in life: spread over all their bits.
+pub fn spread(n: u64) -> u128 {
+    (u128::from(n) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+}
