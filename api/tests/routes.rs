@@ -343,6 +343,10 @@ async fn a_webhook_settles_what_the_gateway_could_not_and_may_come_twice() {
     send(door.now_s(), body.to_string())
         .await
         .refused(503, "NO_LEADER");
+    let entries = || door.backend.entries(number.home());
+    let before = entries();
+    assert_eq!(send(door.now_s(), body.to_string()).await.status, 200);
+    assert!(entries() > before, "acknowledged before it was recorded");
     for _ in 0..3 {
         assert_eq!(send(door.now_s(), body.to_string()).await.status, 200);
     }
@@ -353,6 +357,9 @@ async fn a_webhook_settles_what_the_gateway_could_not_and_may_come_twice() {
         let shown = door.get(&order_path(&order), &ann).await.expect(200);
         if shown["status"] == "paid" {
             assert_eq!(door.gateway.count(ProviderState::Captured), 1);
+            let known = entries();
+            assert_eq!(send(door.now_s(), body.to_string()).await.status, 200);
+            assert_eq!(entries(), known, "what is known costs no entry");
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -303,6 +303,41 @@ fn play(history: &History, depth: usize, so_far: &mut Vec<usize>, played: &mut u
     }
 }
 
+/// What is known need not be recorded again: doors ask before they propose what a webhook tells.
+#[test]
+fn a_success_is_known_once_it_is_recorded_and_nothing_else_ever_is() {
+    let mut history = beginning();
+    let known = |history: &History, step, result: &PaymentResult| {
+        let ledger = history.world.shard(ShardId(1));
+        ledger.payment_known(id(), step, 1, result)
+    };
+    let done = done_result();
+    let other = PaymentResult::Done {
+        reference: "pay-2".into(),
+    };
+    assert!(!known(&history, PaymentStep::Authorize, &done));
+    history.call(false, true);
+    assert!(known(&history, PaymentStep::Authorize, &done));
+    assert!(!known(&history, PaymentStep::Authorize, &other));
+    assert!(!known(&history, PaymentStep::Capture, &done));
+    history.call(false, true);
+    assert!(known(&history, PaymentStep::Authorize, &done));
+    assert!(known(&history, PaymentStep::Capture, &done));
+    assert!(!known(
+        &history,
+        PaymentStep::Capture,
+        &PaymentResult::Unknown
+    ));
+
+    let mut cancelled = beginning();
+    cancelled.call(false, false);
+    cancelled.world.now.0 += 600_000;
+    cancelled.apply(Command::Tick);
+    cancelled.call(false, true);
+    let late = "a reservation of what is over has to be undone, whoever tells of it";
+    assert!(!known(&cancelled, PaymentStep::Authorize, &done), "{late}");
+}
+
 #[test]
 fn money_is_taken_at_most_once_and_never_kept_without_seats_in_any_history_of_five_events() {
     let mut played = 0;

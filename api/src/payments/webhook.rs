@@ -3,6 +3,11 @@
 //! Signed over the raw body; at most five minutes old; acknowledged only after its content is in
 //! the log (or was there before), so that a provider that hears nothing sends it again. Repeated
 //! and reordered webhooks change nothing: the ledger ignores what it knows.
+//!
+//! Nearly all tell what the call itself was answered a moment ago, and what its caller is writing down
+//! just then. They wait a little for that, and cost no entry of the log.
+
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +29,8 @@ use crate::text;
 /// The header that carries the signature.
 const SIGNATURE: &str = "usher-signature";
 const AGE_S_MAX: u64 = 300;
+/// So long whoever made the call has to write its answer down first.
+const CALLER_FIRST: Duration = Duration::from_millis(50);
 const REFERENCE_BYTES_MAX: usize = ledger::limits::PROVIDER_REF_BYTES_MAX;
 
 /// What happened to a payment.
@@ -91,6 +98,9 @@ pub async fn webhook(
     if state.router()?.order_home(order).is_none() {
         return Err(Problem::new(Code::WebhookInvalid, "no order of this cluster").at("order"));
     }
+    if known_soon(&state, &command).await {
+        return Ok(StatusCode::OK.into_response());
+    }
     let committed = state
         .backend
         .propose(order.home(), command, state.config.limits.deadline)
@@ -106,6 +116,42 @@ pub async fn webhook(
         // Known, stale, or about an order that is long forgotten: it need not come again.
         Ok(_) | Err(_) => Ok(StatusCode::OK.into_response()),
     }
+}
+
+/// Whether the ledger knows already what a command tells, or does after a moment.
+async fn known_soon(state: &AppState, command: &Command) -> bool {
+    if known(state, command) {
+        return true;
+    }
+    if !matches!(
+        command,
+        Command::RecordPayment {
+            step: PaymentStep::Authorize | PaymentStep::Capture,
+            result: PaymentResult::Done { .. },
+            ..
+        }
+    ) {
+        return false;
+    }
+    tokio::time::sleep(CALLER_FIRST).await;
+    known(state, command)
+}
+
+/// Whether it is in the log, as the local replica sees it.
+fn known(state: &AppState, command: &Command) -> bool {
+    let Command::RecordPayment {
+        order,
+        step,
+        attempt,
+        result,
+    } = command
+    else {
+        return false;
+    };
+    let known = state.read(order.home(), |ledger, _| {
+        ledger.payment_known(*order, *step, *attempt, result)
+    });
+    known.unwrap_or(false)
 }
 
 /// Whether one of the secrets signed this body lately.

@@ -113,6 +113,11 @@ impl LocalBackend {
         look(&self.lock().ledgers[usize::from(shard.0) - 1].0)
     }
 
+    /// Entries of a shard's log.
+    pub fn entries(&self, shard: ShardId) -> u64 {
+        *self.changed[usize::from(shard.0) - 1].borrow()
+    }
+
     /// Runs the courier until dropped: ticks, messages, new versions of events.
     pub async fn courier(self: Arc<Self>) {
         loop {

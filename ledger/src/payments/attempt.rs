@@ -105,6 +105,23 @@ impl Attempt {
         }
     }
 
+    /// Whether this success was heard of, and is what the state comes from. Everything else is judged
+    /// in its turn: a refusal, a reservation of something that is over.
+    pub(super) fn knows(&self, step: PaymentStep, result: &PaymentResult) -> bool {
+        let PaymentResult::Done { reference } = result else {
+            return false;
+        };
+        match step {
+            // Neither is reached by anything but a reservation that was heard of.
+            PaymentStep::Authorize => {
+                *reference == *self.reference
+                    && matches!(self.state, AttemptState::Capturing | AttemptState::Captured)
+            }
+            PaymentStep::Capture => self.captured,
+            PaymentStep::Cancel | PaymentStep::Refund => false,
+        }
+    }
+
     pub(super) fn enter(&mut self, state: AttemptState, now: Timestamp) {
         self.state = state;
         self.unknown = false;

@@ -36,6 +36,19 @@ impl Ledger {
         self.payments.get(AttemptKey { order, attempt })?.owed()
     }
 
+    /// Whether this success of a call was recorded before: whoever hears of it again need not record it.
+    /// What a replica that is behind knows stays known.
+    pub fn payment_known(
+        &self,
+        order: OrderId,
+        step: PaymentStep,
+        attempt: u8,
+        result: &PaymentResult,
+    ) -> bool {
+        let attempt = self.payments.get(AttemptKey { order, attempt });
+        attempt.is_some_and(|attempt| attempt.knows(step, result))
+    }
+
     pub(crate) fn record_payment(
         &mut self,
         id: OrderId,
