@@ -16,6 +16,7 @@ use crate::group::{Group, Leader};
 use crate::platform::Platform;
 use crate::stamp::Stamper;
 use crate::tasks::Task;
+use crate::transport::departures::Voters;
 use crate::watch;
 
 /// A due thing is swept at most so much later than the stamp's clock says.
@@ -59,6 +60,7 @@ pub(crate) struct Supervisor {
     pub(crate) client: Client,
     pub(crate) duties: Vec<Arc<dyn Duty>>,
     pub(crate) published: watch::Sender<Leader>,
+    pub(crate) voters: watch::Sender<Voters>,
 }
 
 impl Supervisor {
@@ -67,14 +69,15 @@ impl Supervisor {
         let mut metrics = self.group.raft.server_metrics();
         let mut tree: Option<(u64, Task)> = None;
         loop {
-            let (leader, leads) = {
+            let (leader, leads, voters) = {
                 let seen = metrics.borrow();
                 let leader = Leader {
                     node: seen.current_leader,
                     term: seen.vote.leader_id.term,
                 };
                 let leads = seen.state == ServerState::Leader && seen.vote.committed;
-                (leader, leads && leader.node == Some(node))
+                let voters: Voters = seen.membership_config.voter_ids().collect();
+                (leader, leads && leader.node == Some(node), voters)
             };
             if !leads || tree.as_ref().is_some_and(|(term, _)| *term != leader.term) {
                 tree = None;
@@ -83,6 +86,11 @@ impl Supervisor {
             self.published.publish_if(|published| {
                 let changed = *published != leader;
                 *published = leader;
+                changed
+            });
+            self.voters.publish_if(|published| {
+                let changed = *published != voters;
+                *published = voters;
                 changed
             });
             if leads && tree.is_none() {

@@ -29,6 +29,7 @@ use crate::storage::{
     LogStore, Room, SnapshotStore, Storage, StorageError, StorageOptions, WalCounters,
 };
 use crate::tasks::Task;
+use crate::transport::departures::Voters;
 use crate::transport::link::Links;
 use crate::transport::network::Factory;
 use crate::transport::server::{Connections, Served, listen};
@@ -137,18 +138,20 @@ impl Node {
                 .remove(&id)
                 .ok_or(StartError::Machines { group: id })?;
             let (log, snapshots) = storage.group(id);
+            let (voters, known_voters) = watch::channel(Voters::new());
             let network = Factory {
                 config: config.clone(),
                 epoch,
                 group: id,
                 links: links.clone(),
                 appended: log.appended(),
+                voters: known_voters,
             };
             let stored = (log, snapshots);
             let (group, leader) =
                 open_group(&config, &platform, &health, stored, id, machine, network).await?;
             groups.insert(id, Arc::new(group));
-            published.insert(id, leader);
+            published.insert(id, (leader, voters));
         }
         let shared = Arc::new(Shared {
             config: config.clone(),
@@ -189,13 +192,14 @@ impl Node {
         keepers.push(Task::spawn(admitted));
         let supervisors = published
             .into_iter()
-            .map(|(id, published)| {
+            .map(|(id, (published, voters))| {
                 let supervisor = Supervisor {
                     group: shared.groups[&id].clone(),
                     platform: platform.clone(),
                     client: client.clone(),
                     duties: duties.clone(),
                     published,
+                    voters,
                 };
                 Task::spawn(watch_over(shared.clone(), supervisor, failed.clone()))
             })

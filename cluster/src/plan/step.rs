@@ -69,6 +69,21 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Whether those who use the group feel it: whoever leads or votes becomes another.
+    #[must_use]
+    pub fn disturbs(&self) -> bool {
+        match self {
+            Self::ChangeVoters { .. } | Self::Finish { .. } | Self::MoveLeader { .. } => true,
+            Self::Register { .. }
+            | Self::Place { .. }
+            | Self::AddLearner { .. }
+            | Self::RemoveLearner { .. }
+            | Self::Gone { .. } => false,
+        }
+    }
+}
+
 /// Why a group or a node waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {

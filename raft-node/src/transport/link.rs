@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tonic::transport::Endpoint;
 use trace::Trace;
 
@@ -63,6 +64,7 @@ pub(crate) struct Links {
     traffic: Arc<Traffic>,
     links: Mutex<BTreeMap<u64, Arc<Link>>>,
     refused: watch::Sender<BTreeSet<u64>>,
+    began: Instant,
 }
 
 impl Links {
@@ -73,6 +75,7 @@ impl Links {
             traffic,
             links: Mutex::new(BTreeMap::new()),
             refused: watch::channel(BTreeSet::new()).0,
+            began: Instant::now(),
         })
     }
 
@@ -119,6 +122,8 @@ impl Links {
 pub(crate) struct Link {
     peer: u64,
     address: String,
+    /// When this node's links began to be, all of them.
+    began: Instant,
     shared: Arc<Shared>,
     _dialer: Task,
 }
@@ -153,6 +158,7 @@ impl Link {
         Arc::new(Self {
             peer,
             address: address.to_owned(),
+            began: links.began,
             shared,
             _dialer: dialer,
         })
@@ -161,6 +167,11 @@ impl Link {
     /// Where the peer is dialled.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// A moment that is the same for all links of this node.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
     }
 
     /// Asks, and waits for the answer for at most `deadline`.

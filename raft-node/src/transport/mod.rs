@@ -12,7 +12,7 @@
 //! process that asked; one that does not belong here is refused. Every call has a deadline of its
 //! own, because a network may be silent for longer than anybody wants to wait.
 
-pub(crate) mod commit_ride;
+pub(crate) mod departures;
 pub mod faults;
 pub(crate) mod lane;
 pub(crate) mod link;

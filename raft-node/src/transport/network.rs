@@ -10,7 +10,8 @@
 //! conflict is reported as a failed call, and asked again: a follower that did lose data says so
 //! to the first append of the next session, too.
 //!
-//! What was committed travels with the next entries (see [`super::commit_ride`]).
+//! What was committed travels with the next entries, and a learner gets its entries together (see
+//! [`super::departures`]).
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -32,7 +33,7 @@ use openraft::raft::{
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use probes::Bug;
 
-use super::commit_ride::CommitRide;
+use super::departures::{Departures, Voters};
 use super::faults::{FrameInfo, Verdict};
 use super::link::{Call, CallError, Link, Links};
 use super::snapshot::{self, SNAPSHOT_KIND};
@@ -57,6 +58,7 @@ pub(crate) struct Factory {
     pub(crate) links: Arc<Links>,
     /// Index of the last entry in this node's log of the group.
     pub(crate) appended: watch::Receiver<u64>,
+    pub(crate) voters: watch::Receiver<Voters>,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Factory {
@@ -72,6 +74,7 @@ impl RaftNetworkFactory<TypeConfig> for Factory {
             target,
             link: self.links.reach(target, address),
             appended: self.appended.clone(),
+            voters: self.voters.clone(),
         }
     }
 }
@@ -84,6 +87,7 @@ pub(crate) struct Network {
     target: u64,
     link: Arc<Link>,
     appended: watch::Receiver<u64>,
+    voters: watch::Receiver<Voters>,
 }
 
 impl Network {
@@ -207,7 +211,13 @@ impl RaftNetworkV2<TypeConfig> for Network {
             input: Some(input),
             under_way: VecDeque::new(),
             succeeded: false,
-            ride: CommitRide::new(network.appended.clone()),
+            departures: Departures::new(
+                network.target,
+                network.appended.clone(),
+                network.voters.clone(),
+                network.config.append_entries_max,
+                network.link.began(),
+            ),
         };
         let answers = futures::stream::unfold(pipeline, |mut pipeline| async move {
             let answer = pipeline.next().await?;
@@ -304,7 +314,7 @@ struct Pipeline<'s, S> {
     under_way: VecDeque<BoxFuture<'s, Result<StreamAppendResult<TypeConfig>, RpcError>>>,
     /// An append of this session was acknowledged.
     succeeded: bool,
-    ride: CommitRide,
+    departures: Departures,
 }
 
 fn overtaken() -> RpcError {
@@ -324,11 +334,11 @@ where
             if !may_send && self.under_way.is_empty() {
                 return None;
             }
-            let (input, ride) = (&mut self.input, &mut self.ride);
+            let (input, departures) = (&mut self.input, &mut self.departures);
             let next_request = async {
                 match input {
                     Some(input) if may_send => {
-                        ride.departs().await;
+                        departures.departs().await;
                         input.next().await
                     }
                     _ => std::future::pending().await,
@@ -374,7 +384,7 @@ where
             .last()
             .map(|entry| entry.log_id)
             .or(previous);
-        self.ride.sent(last.map_or(0, |last| last.index()));
+        self.departures.sent(last.map_or(0, |last| last.index()));
         let sent = network.start_append(request, time);
         self.under_way.push_back(Box::pin(async move {
             let reply = network.finish_append(sent, time).await?;
