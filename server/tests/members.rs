@@ -5,8 +5,7 @@
 //! A buyer who hears "503" or nothing asks again with the same key, as buyers do. In the end every
 //! granted order is asked for by its buyer, and `usher audit` compares the replicas.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use server::demo::children::ports::free_address;
 use server::demo::children::{Cluster, Plan};
 use server::demo::door::Doors;
 use server::demo::opening;
@@ -72,9 +72,7 @@ impl Drop for Joiner {
 
 /// Writes a joiner's file after a member's and starts it.
 fn join(dir: &Path, id: u64, contact: u64, change: impl FnOnce(&mut toml::Table)) -> Joiner {
-    let free = |_| TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let addresses: Result<Vec<SocketAddr>, io::Error> = (0..3).map(free).collect();
-    let addresses = addresses.expect("free ports");
+    let addresses = [(); 3].map(|()| free_address().expect("a free port"));
     let text = std::fs::read_to_string(dir.join("node-1.toml")).expect("node 1's file");
     let mut config: toml::Table = text.parse().expect("TOML");
     let data = dir.join(format!("node-{id}"));

@@ -4,7 +4,7 @@
 //! Method: a node in this process, asked through its routers as a browser asks; once through its listener,
 //! to see streams end with it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use api::payments::SandboxGateway;
@@ -16,6 +16,7 @@ use futures::StreamExt;
 use http_body_util::BodyExt;
 use raft_node::platform::Platform;
 use serde_json::{Value, json};
+use server::demo::children::ports::free_address;
 use server::node::Server;
 use server::node::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,9 +37,7 @@ struct Alone {
 impl Alone {
     async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        // All are open at once: none is given twice.
-        let free = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-        let [http, peer, admin] = free.map(|port| port.local_addr().expect("its address"));
+        let [http, peer, admin] = [(); 3].map(|()| free_address().expect("a free port"));
         let file = format!(
             "cluster_id = \"0190b1a0-0000-7000-8000-000000000001\"\nnode_id = 1\ndata_dir = {:?}\n\
              http = \"{http}\"\npeer = \"{peer}\"\nadmin = \"{admin}\"\nadmin_names = [\"ops.example\"]\n\

@@ -7,7 +7,7 @@
 )]
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,7 @@ use api::payments::SandboxGateway;
 use raft_node::platform::Platform;
 use raft_node::witness::{Application, Proposal, Replication, Restoration, Witness};
 use serde_json::{Value, json};
+use server::demo::children::ports::free_address;
 use server::demo::door::Doors;
 use server::demo::opening::{self, Opened};
 use server::dice::Dice;
@@ -68,9 +69,8 @@ impl Witness for Digests {
     }
 }
 
-pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
+fn free() -> SocketAddr {
+    free_address().expect("a free port")
 }
 
 /// Files of a cluster of so many nodes.
@@ -79,7 +79,7 @@ pub fn configs(root: &Path, nodes: u64, provider: SocketAddr) -> Vec<Config> {
     let peers: Vec<Peer> = (1..=nodes)
         .map(|id| Peer {
             id,
-            addr: free_address().to_string(),
+            addr: free().to_string(),
         })
         .collect();
     let config = |peer: &Peer| Config {
@@ -87,9 +87,9 @@ pub fn configs(root: &Path, nodes: u64, provider: SocketAddr) -> Vec<Config> {
         lineage: None,
         node_id: peer.id,
         data_dir: root.join(format!("node-{}", peer.id)),
-        http: free_address(),
+        http: free(),
         peer: peer.addr.parse().unwrap(),
-        admin: free_address(),
+        admin: free(),
         admin_names: Vec::new(),
         shards: SHARDS,
         peers: peers.clone(),

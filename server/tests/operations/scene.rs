@@ -1,11 +1,12 @@
 //! A cluster in a directory, as the operator of the document has it before them.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use server::demo::children::ports::free_address;
 use server::demo::children::{Cluster, Plan};
 use server::demo::door::Doors;
 use server::demo::opening;
@@ -312,9 +313,7 @@ fn peer(id: u64, address: SocketAddr) -> toml::Value {
 }
 
 fn free_addresses() -> [SocketAddr; 3] {
-    // All are open at once: none is given twice.
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    listeners.map(|listener| listener.local_addr().expect("its address"))
+    [(); 3].map(|()| free_address().expect("a free port"))
 }
 
 /// What a shell says to a line in which `usher` is the program that was built.

@@ -39,7 +39,7 @@ pub enum Args {
     Remove(change::Node),
     /// Takes a node out of the cluster, whose place another one that has joined takes.
     Replace(change::Replace),
-    /// Spreads voters and leaders evenly over nodes and zones.
+    /// Spreads voters and leaders evenly over nodes and zones; leaders by what their shards write just now.
     Rebalance(change::Rebalance),
     /// Hands a group's leadership to another of its voters.
     MoveLeader(change::MoveLeader),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::ports::free_address;
 use super::{Cluster, Error, Node, START_PATIENCE, config_files};
 
 /// How long a node may take to finish what it is at when it is told to stop.
@@ -11,7 +12,8 @@ impl Cluster {
     /// Starts one node more, which joins; returns its index when it serves readers.
     pub async fn add_node(&mut self) -> Result<usize, Error> {
         let id = self.nodes.iter().map(|node| node.id).max().unwrap_or(0) + 1;
-        let addresses = (self.ports.take()?, self.ports.take()?, self.ports.take()?);
+        let free = || free_address().ok_or(Error::NoPort);
+        let addresses = (free()?, free()?, free()?);
         let node = Node::new(&self.dir, id, addresses);
         let mut known: Vec<&Node> = self.members().collect();
         known.push(&node);

@@ -3,7 +3,7 @@
 
 mod config_files;
 mod joiner;
-mod ports;
+pub mod ports;
 mod provider;
 
 use std::fs::{File, OpenOptions};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::ports::{PORTS, Ports};
+use self::ports::{PORTS, free_address, if_free};
 pub use self::provider::ProviderProcess;
 use crate::dice::{fresh_id, secret_hex};
 use crate::http_client::{Connection, Request};
@@ -137,7 +137,6 @@ pub struct Cluster {
     shards: u16,
     id: uuid::Uuid,
     dir: PathBuf,
-    ports: Ports,
     /// Threads a node answers with.
     workers: usize,
 }
@@ -189,14 +188,14 @@ impl Cluster {
             path: plan.dir.clone(),
             source,
         })?;
-        let mut ports = Ports {
-            wanted: plan.first_port,
-            taken: Vec::new(),
+        let mut wanted = plan.first_port.and_then(if_free);
+        let mut free = || {
+            let address = wanted.take().or_else(free_address);
+            address.ok_or(Error::NoPort)
         };
         let mut nodes = Vec::new();
         for id in 1..=plan.nodes {
-            let (http, peer) = (ports.take()?, ports.take()?);
-            nodes.push(Node::new(&plan.dir, id, (http, peer, ports.take()?)));
+            nodes.push(Node::new(&plan.dir, id, (free()?, free()?, free()?)));
         }
         let secret = format!("whsec_{}", secret_hex(16));
         let provider = ProviderProcess::start(&program, plan, &nodes, &secret)?;
@@ -210,7 +209,6 @@ impl Cluster {
             shards: plan.shards,
             id: fresh_id(),
             dir: plan.dir.clone(),
-            ports,
         })
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -10,12 +11,15 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use cluster::catalogue::CatalogueCommand;
 use cluster::members::REPLICATION_MAX;
-use cluster::plan::balance;
+use cluster::plan::{Seen, balance};
 use serde::{Deserialize, Serialize};
 
 use super::change::{How, change_from, seen};
 use crate::node::admin::access::By;
 use crate::node::admin::{Admin, problem};
+
+/// For so long all logs are watched, to see which of them grow.
+const WATCHED_FOR: Duration = Duration::from_secs(1);
 
 /// `POST /admin/rebalance`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -32,6 +36,11 @@ pub(in crate::node::admin) async fn rebalance(
     Query(how): Query<How>,
     Json(request): Json<RebalanceRequest>,
 ) -> Response {
+    let before = match seen(&admin).await {
+        Ok(look) => look.seen,
+        Err(refusal) => return refusal,
+    };
+    tokio::time::sleep(WATCHED_FOR).await;
     let look = match seen(&admin).await {
         Ok(look) => look,
         Err(refusal) => return refusal,
@@ -49,11 +58,9 @@ pub(in crate::node::admin) async fn rebalance(
     }
     let replication = request.replicas.unwrap_or(placement.replication);
     let mut base = placement.groups.clone();
-    let mut load = BTreeMap::new();
+    let load = loads(&before, &look.seen);
     for (group, seen) in &look.seen {
         let Some(seen) = seen else { continue };
-        // What a group has written so far is what leading it has cost.
-        load.insert(*group, seen.last_log);
         // Whoever leads keeps leading where that is as good as anybody.
         let wish = base.entry(*group).or_default();
         wish.leader = wish.leader.or(Some(seen.leader));
@@ -69,5 +76,59 @@ pub(in crate::node::admin) async fn rebalance(
             change_from(&admin, &look, &deed, &command, how).await
         }
         Err(error) => problem(StatusCode::CONFLICT, "TOO_FEW_NODES", error.to_string()),
+    }
+}
+
+/// What leading each group costs: the entries it wrote between two looks, or all it ever wrote when none
+/// wrote any. Groups that were seen only once cost nothing that is known.
+fn loads(before: &Seen, now: &Seen) -> BTreeMap<u32, u64> {
+    let mut written = BTreeMap::new();
+    let mut grown = BTreeMap::new();
+    for (group, seen) in now {
+        let Some(seen) = seen else { continue };
+        written.insert(*group, seen.last_log);
+        if let Some(Some(earlier)) = before.get(group) {
+            grown.insert(*group, seen.last_log.saturating_sub(earlier.last_log));
+        }
+    }
+    match grown.values().any(|entries| *entries > 0) {
+        true => grown,
+        false => written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cluster::plan::GroupSeen;
+
+    use super::*;
+
+    fn seen(last_logs: [Option<u64>; 3]) -> Seen {
+        let group = |last_log| GroupSeen {
+            leader: 1,
+            configs: Vec::new(),
+            settled: true,
+            last_log,
+            replicas: BTreeMap::new(),
+        };
+        let groups = last_logs.into_iter().map(|last| last.map(group));
+        (0..).zip(groups).collect()
+    }
+
+    #[test]
+    fn what_is_sold_now_counts_and_last_weeks_sale_only_while_nothing_is() {
+        let before = seen([Some(5), Some(900_000), Some(70)]);
+        let now = seen([Some(5), Some(900_001), Some(270)]);
+        let sale = BTreeMap::from([(0, 0), (1, 1), (2, 200)]);
+        assert_eq!(loads(&before, &now), sale);
+        let ever = BTreeMap::from([(0, 5), (1, 900_000), (2, 70)]);
+        assert_eq!(loads(&before, &before), ever);
+    }
+
+    #[test]
+    fn a_group_that_no_leader_describes_is_left_out() {
+        let before = seen([Some(1), None, Some(1)]);
+        let now = seen([Some(3), Some(50), None]);
+        assert_eq!(loads(&before, &now), BTreeMap::from([(0, 2)]));
     }
 }
