@@ -118,27 +118,8 @@ pub async fn webhook(
     }
 }
 
-/// Whether the ledger knows already what a command tells, or does after a moment.
+/// Whether what a command tells is in the log, as the local replica sees it, already or after a moment.
 async fn known_soon(state: &AppState, command: &Command) -> bool {
-    if known(state, command) {
-        return true;
-    }
-    if !matches!(
-        command,
-        Command::RecordPayment {
-            step: PaymentStep::Authorize | PaymentStep::Capture,
-            result: PaymentResult::Done { .. },
-            ..
-        }
-    ) {
-        return false;
-    }
-    tokio::time::sleep(CALLER_FIRST).await;
-    known(state, command)
-}
-
-/// Whether it is in the log, as the local replica sees it.
-fn known(state: &AppState, command: &Command) -> bool {
     let Command::RecordPayment {
         order,
         step,
@@ -148,10 +129,21 @@ fn known(state: &AppState, command: &Command) -> bool {
     else {
         return false;
     };
-    let known = state.read(order.home(), |ledger, _| {
-        ledger.payment_known(*order, *step, *attempt, result)
-    });
-    known.unwrap_or(false)
+    let known = || {
+        let known = state.read(order.home(), |ledger, _| {
+            ledger.payment_known(*order, *step, *attempt, result)
+        });
+        known.unwrap_or(false)
+    };
+    if known() {
+        return true;
+    }
+    let repeats = matches!(step, PaymentStep::Authorize | PaymentStep::Capture)
+        && matches!(result, PaymentResult::Done { .. });
+    if repeats {
+        tokio::time::sleep(CALLER_FIRST).await;
+    }
+    repeats && known()
 }
 
 /// Whether one of the secrets signed this body lately.

@@ -106,6 +106,11 @@ impl Links {
         })
     }
 
+    /// When they began: a moment that is the same for all of them.
+    pub(crate) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// Whoever was dialled so far.
     pub(crate) fn dialled(&self) -> Vec<u64> {
         let links = self.links.lock().expect(POISONED);
@@ -122,8 +127,6 @@ impl Links {
 pub(crate) struct Link {
     peer: u64,
     address: String,
-    /// When this node's links began to be, all of them.
-    began: Instant,
     shared: Arc<Shared>,
     _dialer: Task,
 }
@@ -158,7 +161,6 @@ impl Link {
         Arc::new(Self {
             peer,
             address: address.to_owned(),
-            began: links.began,
             shared,
             _dialer: dialer,
         })
@@ -167,11 +169,6 @@ impl Link {
     /// Where the peer is dialled.
     pub(crate) fn address(&self) -> &str {
         &self.address
-    }
-
-    /// A moment that is the same for all links of this node.
-    pub(crate) fn began(&self) -> Instant {
-        self.began
     }
 
     /// Asks, and waits for the answer for at most `deadline`.

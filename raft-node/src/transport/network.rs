@@ -32,6 +32,7 @@ use openraft::raft::{
 };
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use probes::Bug;
+use tokio::time::Instant;
 
 use super::departures::{Departures, Voters};
 use super::faults::{FrameInfo, Verdict};
@@ -75,6 +76,7 @@ impl RaftNetworkFactory<TypeConfig> for Factory {
             link: self.links.reach(target, address),
             appended: self.appended.clone(),
             voters: self.voters.clone(),
+            began: self.links.began(),
         }
     }
 }
@@ -88,6 +90,7 @@ pub(crate) struct Network {
     link: Arc<Link>,
     appended: watch::Receiver<u64>,
     voters: watch::Receiver<Voters>,
+    began: Instant,
 }
 
 impl Network {
@@ -216,7 +219,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
                 network.appended.clone(),
                 network.voters.clone(),
                 network.config.append_entries_max,
-                network.link.began(),
+                network.began,
             ),
         };
         let answers = futures::stream::unfold(pipeline, |mut pipeline| async move {

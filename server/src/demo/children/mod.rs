@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use self::ports::{PORTS, free_address, if_free};
+use self::ports::{PORTS, free_address, wanted_address};
 pub use self::provider::ProviderProcess;
 use crate::dice::{fresh_id, secret_hex};
 use crate::http_client::{Connection, Request};
@@ -188,7 +188,7 @@ impl Cluster {
             path: plan.dir.clone(),
             source,
         })?;
-        let mut wanted = plan.first_port.and_then(if_free);
+        let mut wanted = plan.first_port.and_then(wanted_address);
         let mut free = || {
             let address = wanted.take().or_else(free_address);
             address.ok_or(Error::NoPort)

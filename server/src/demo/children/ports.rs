@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::dice::Dice;
 
@@ -19,7 +19,7 @@ static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 pub fn free_address() -> Option<SocketAddr> {
     let mut dice = Dice::fresh();
     let random = |_| PORTS.start + dice.below(u64::from(PORTS.end - PORTS.start)) as u16;
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut given = given();
     let mut untaken = (0..1_000)
         .map(random)
         .filter(|port| !given.contains(port))
@@ -30,8 +30,18 @@ pub fn free_address() -> Option<SocketAddr> {
     Some(address)
 }
 
-/// The loopback address with this port, unless somebody listens there.
-pub(super) fn if_free(port: u16) -> Option<SocketAddr> {
+/// The loopback address with this port, given to nobody else from now on; `None` when somebody listens there.
+pub(super) fn wanted_address(port: u16) -> Option<SocketAddr> {
+    let address = if_free(port)?;
+    given().insert(port);
+    Some(address)
+}
+
+fn given() -> MutexGuard<'static, BTreeSet<u16>> {
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn if_free(port: u16) -> Option<SocketAddr> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     TcpListener::bind(address).is_ok().then_some(address)
 }
@@ -48,6 +58,15 @@ mod tests {
         let different: BTreeSet<u16> = given.iter().copied().collect();
         assert_eq!(different.len(), given.len());
         assert!(given.iter().all(|port| PORTS.contains(port)));
+    }
+
+    #[test]
+    fn a_port_that_was_asked_for_is_given_to_nobody_else() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        assert_eq!(wanted_address(port), None);
+        drop(listener);
+        assert!(wanted_address(port).is_some() && given().contains(&port));
     }
 
     #[test]

@@ -37,16 +37,10 @@ pub(in crate::node::admin) async fn rebalance(
     Json(request): Json<RebalanceRequest>,
 ) -> Response {
     let before = match seen(&admin).await {
-        Ok(look) => look.seen,
-        Err(refusal) => return refusal,
-    };
-    tokio::time::sleep(WATCHED_FOR).await;
-    let look = match seen(&admin).await {
         Ok(look) => look,
         Err(refusal) => return refusal,
     };
-    let placement = look.registry.placement();
-    if placement.version == 0 {
+    if before.registry.placement().version == 0 {
         let detail = "the members are being registered; ask again in a moment".to_owned();
         return problem(StatusCode::CONFLICT, "NOT_PLACED", detail);
     }
@@ -56,9 +50,15 @@ pub(in crate::node::admin) async fn rebalance(
         let detail = format!("replicas must be odd, from 1 to {REPLICATION_MAX}");
         return problem(StatusCode::BAD_REQUEST, "REPLICAS_INVALID", detail);
     }
+    tokio::time::sleep(WATCHED_FOR).await;
+    let look = match seen(&admin).await {
+        Ok(look) => look,
+        Err(refusal) => return refusal,
+    };
+    let placement = look.registry.placement();
     let replication = request.replicas.unwrap_or(placement.replication);
     let mut base = placement.groups.clone();
-    let load = loads(&before, &look.seen);
+    let load = loads(&before.seen, &look.seen);
     for (group, seen) in &look.seen {
         let Some(seen) = seen else { continue };
         // Whoever leads keeps leading where that is as good as anybody.
