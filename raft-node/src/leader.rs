@@ -83,16 +83,8 @@ impl Supervisor {
                 tree = None;
             }
             self.group.proposer.hint(leader.node);
-            self.published.publish_if(|published| {
-                let changed = *published != leader;
-                *published = leader;
-                changed
-            });
-            self.voters.publish_if(|published| {
-                let changed = *published != voters;
-                *published = voters;
-                changed
-            });
+            self.published.publish_if_new(leader);
+            self.voters.publish_if_new(voters);
             if leads && tree.is_none() {
                 tree = Some((leader.term, Task::spawn(self.lead(leader.term))));
             }

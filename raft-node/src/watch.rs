@@ -80,6 +80,18 @@ impl<T> Sender<T> {
         self.shared.announce();
     }
 
+    /// Publishes a value that differs from the newest; the same again wakes nobody.
+    pub fn publish_if_new(&self, value: T)
+    where
+        T: PartialEq,
+    {
+        self.publish_if(|newest| {
+            let new = *newest != value;
+            *newest = value;
+            new
+        });
+    }
+
     /// Lets `modify` change the value; wakes receivers when it returns true.
     pub fn publish_if(&self, modify: impl FnOnce(&mut T) -> bool) -> bool {
         let modified = modify(&mut self.shared.value.write().expect(POISONED));
